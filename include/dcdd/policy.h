@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The policy: what the configuration file says, and the pure decision over it. The decision looks
+ * at an inventory and changes nothing; the same input gives the same output.
+ */
+#pragma once
+
+#include <dcdd/inventory.h>
+
+#define RULE_NAME_MAX 64
+
+enum policy_action {
+	ACTION_FREE,
+	ACTION_KEEP,
+	_POLICY_ACTION_MAX,
+};
+
+enum offline_method {
+	OFFLINE_AUTO,	/* per device: atomic where the kernel has daxX.Y/state, else blocks */
+	OFFLINE_ATOMIC, /* same, said aloud; falls back where the kernel cannot */
+	OFFLINE_BLOCKS, /* memoryN/state, one by one */
+	_OFFLINE_METHOD_MAX,
+};
+
+/* The knobs of a release; [release] gives the defaults, each [rule] inherits them. */
+struct release_settings {
+	enum policy_action action[_DAX_MODE_MAX]; /* by the mode of the group's devices */
+	enum offline_method method;
+	usec_t block_timeout;	/* for one write that offlines */
+	usec_t release_timeout; /* for one attempt, roll-back not counted */
+	unsigned retries;	/* attempts after the first before it is refused */
+	usec_t backoff_initial; /* before the first retry; doubles each time */
+	usec_t backoff_max;
+	uint64_t headroom_bytes;     /* must stay available on the other nodes */
+	unsigned headroom_permyriad; /* same, in 1/10000 of their total */
+};
+
+struct policy_rule {
+	char name[RULE_NAME_MAX];
+	char tag_glob[64];	   /* fnmatch() pattern on the tag's text, "" matches all */
+	char memdev[DEV_NAME_MAX]; /* "" matches all */
+	char region[DEV_NAME_MAX]; /* "" matches all */
+	int mode;		   /* enum dax_mode, -1 matches all */
+	struct release_settings settings;
+};
+
+struct policy {
+	/* [daemon] */
+	usec_t settle_time;   /* from a record until its outcome is read from the extents */
+	usec_t refuse_hold;   /* records for a refused group only count until this is over */
+	size_t buffer_kib;    /* trace buffer per CPU */
+	unsigned queue_max;   /* live release requests */
+	unsigned history_max; /* ended ones that are remembered */
+	usec_t stop_timeout;  /* at SIGTERM, for rolling back */
+	int log_level;	      /* syslog priority */
+	/* [release], and [rule NAME] in file order */
+	struct release_settings defaults;
+	struct policy_rule *rules;
+	size_t n_rules;
+};
+
+enum verdict {
+	VERDICT_NOTHING, /* nothing claims the group: the kernel releases it by itself */
+	VERDICT_FREE,	 /* offline and detach it now */
+	VERDICT_WAIT,	 /* not now; may be possible later */
+	VERDICT_REFUSE,	 /* no, and asking again does not change that */
+	_VERDICT_MAX,
+};
+
+#define DECISION_REASON_MAX 256
+
+struct decision {
+	enum verdict verdict;
+	char rule[RULE_NAME_MAX];	  /* "default" if no [rule] matched */
+	char reason[DECISION_REASON_MAX]; /* names the object and the value that decided */
+	struct release_settings settings; /* in force for this release */
+};
+
+/*
+ * Decides about one group. Pure. Checks, in this order, everything that can be known without
+ * touching anything: action by rule and mode, block in a kernel zone or of unknown state, block
+ * that reaches beyond the group, device that also claims memory outside the group, holders,
+ * headroom. The first that says no gives the verdict and the reason.
+ */
+void policy_decide(const struct inventory *inv, const struct tag_group *group,
+		   const struct policy *policy, struct decision *ret);
+
+const char *verdict_to_string(enum verdict verdict);
+const char *policy_action_to_string(enum policy_action action);
+const char *offline_method_to_string(enum offline_method method);
+
+/* The built-in defaults: what an empty configuration file means. @ret owns nothing yet. */
+void policy_init(struct policy *ret);
+/* Frees the rules, not the struct. */
+void policy_done(struct policy *policy);
+
+/*
+ * Reads one file over what @policy holds. @path is for messages, @f is read to its end.
+ * 0, or -EINVAL with "PATH:LINE: what was expected" in *@ret_error (caller frees), and @policy
+ * then is unusable; -ENOMEM; -EIO.
+ */
+int policy_parse(const char *path, FILE *f, struct policy *policy, char **ret_error);
+
+/* Opens and parses @path. As policy_parse(), or the negative errno of open() (-ENOENT, …). */
+int policy_load(const char *path, struct policy *policy, char **ret_error);
