@@ -132,11 +132,11 @@ static inline const char *startswith(const char *s, const char *prefix)
  */
 static inline int str_copy(char *dst, size_t size, const char *s)
 {
-	size_t n = strnlen(s, size);
+	size_t n = strlen(s);
 
 	if (size == 0)
 		return -ENAMETOOLONG;
-	if (n == size) {
+	if (n >= size) {
 		memcpy(dst, s, size - 1);
 		dst[size - 1] = '\0';
 		return -ENAMETOOLONG;

@@ -41,7 +41,9 @@ struct policy_rule {
 	char memdev[DEV_NAME_MAX]; /* "" matches all */
 	char region[DEV_NAME_MAX]; /* "" matches all */
 	int mode;		   /* enum dax_mode, -1 matches all */
-	struct release_settings settings;
+	int action;		   /* enum policy_action for the modes it matches, -1: not given */
+	uint64_t set;		   /* bit N: key N of the table in settings.c is given here */
+	struct release_settings settings; /* in force: what is given here over [release] */
 };
 
 struct policy {
@@ -77,17 +79,21 @@ struct decision {
 };
 
 /*
- * Decides about one group. Pure. Checks, in this order, everything that can be known without
- * touching anything: action by rule and mode, block in a kernel zone or of unknown state, block
- * that reaches beyond the group, device that also claims memory outside the group, holders,
- * headroom. The first that says no gives the verdict and the reason.
+ * Decides about one group. Pure. Checks everything that can be known without touching anything;
+ * the first check that says no gives the verdict and the reason. What only an admin can change
+ * comes first (refuse): action by rule and mode, block in a kernel zone, block that reaches beyond
+ * the device, memory left behind without its driver, device that also claims memory outside the
+ * group. Then what may pass (wait): state, zone or size that cannot be told, holders, headroom.
  */
 void policy_decide(const struct inventory *inv, const struct tag_group *group,
 		   const struct policy *policy, struct decision *ret);
 
+/* One table each; the _from_ forms return -EINVAL. */
 const char *verdict_to_string(enum verdict verdict);
 const char *policy_action_to_string(enum policy_action action);
+int policy_action_from_string(const char *s, enum policy_action *ret);
 const char *offline_method_to_string(enum offline_method method);
+int offline_method_from_string(const char *s, enum offline_method *ret);
 
 /* The built-in defaults: what an empty configuration file means. @ret owns nothing yet. */
 void policy_init(struct policy *ret);
@@ -96,10 +102,16 @@ void policy_done(struct policy *policy);
 
 /*
  * Reads one file over what @policy holds. @path is for messages, @f is read to its end.
- * 0, or -EINVAL with "PATH:LINE: what was expected" in *@ret_error (caller frees), and @policy
- * then is unusable; -ENOMEM; -EIO.
+ * 0, or -EINVAL with "PATH:LINE: what was expected" in *@ret_error (caller frees); -ENOMEM; -EIO.
+ * *@ret_error is NULL unless -EINVAL. After an error @policy is good for policy_done() only.
  */
 int policy_parse(const char *path, FILE *f, struct policy *policy, char **ret_error);
 
 /* Opens and parses @path. As policy_parse(), or the negative errno of open() (-ENOENT, …). */
 int policy_load(const char *path, struct policy *policy, char **ret_error);
+
+/*
+ * Writes the policy in the file's own syntax: every key of [daemon] and [release], and of each
+ * rule what it sets itself. Parsing that over policy_init() gives the same policy. 0 or -EIO.
+ */
+int policy_dump(const struct policy *policy, FILE *f);

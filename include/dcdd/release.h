@@ -27,6 +27,15 @@ enum release_state {
 	_RELEASE_STATE_MAX,
 };
 
+/* What a request waits for within its state. */
+enum release_wait {
+	WAIT_TIME, /* its deadline, a record or a change of the host */
+	WAIT_SCAN, /* a fresh inventory */
+	WAIT_TURN, /* the executor */
+	WAIT_STEP, /* the answer to the step in hand */
+	_RELEASE_WAIT_MAX,
+};
+
 struct release {
 	uint64_t id; /* unique in this process, from 1 */
 	struct group_key key;
@@ -41,6 +50,7 @@ struct release {
 	usec_t deadline;		  /* when the state ends by itself, USEC_INFINITY: never */
 	usec_t started;			  /* when the first change of this attempt was made, or 0 */
 	unsigned attempts;		  /* attempts that touched the host */
+	unsigned tries;			  /* attempts, and times it had to wait */
 
 	char region[DEV_NAME_MAX];
 	uint64_t bytes;	    /* of the group */
@@ -48,8 +58,30 @@ struct release {
 
 	struct decision decision; /* the last one made */
 	struct plan plan;	  /* of the attempt under way, or the last */
+
+	/* The machine's own, of no meaning outside of it: */
+	enum release_wait wait;
+	char failure[RELEASE_REASON_MAX]; /* why the attempt under way is being rolled back */
+	bool turn;			  /* has the executor */
+	bool stopping;			  /* the daemon ends: no new attempt */
+	bool cancelled;			  /* the step in hand was told to come back */
+	bool stuck;			  /* and has not, in time */
+	unsigned rounds;		  /* of the roll-back */
+	usec_t settle_end; /* the kernel has had its time to act on the last record */
+	usec_t hold_until; /* ended: further records only count until then */
 };
 
+/*
+ * A new request for @key, from a record traced at @traced that named @dpa. NULL if out of memory.
+ */
+struct release *release_new(uint64_t id, const struct group_key *key, const struct range *dpa,
+			    usec_t traced);
+
+/* Frees what the request owns and itself. NULL is fine. */
+void release_free(struct release *release);
+DEFINE_CLEANUP(struct release *, release_free);
+
+/* Strings for D-Bus, journal, CLI and tests. */
 const char *release_state_to_string(enum release_state state);
 int release_state_from_string(const char *s, enum release_state *ret);
 

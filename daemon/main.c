@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dcdd: frees the memory that a CXL Dynamic Capacity Device asks back. This file is the wiring:
+ * it checks what is needed, each with its own message and exit status, and connects the rooms.
+ */
+#include <dcdd/names.h>
+
+#include "bus/bus.h"
+#include "events/events.h"
+#include "lock.h"
+#include "loop.h"
+#include "options.h"
+#include "release/manager.h"
+#include "worker/worker.h"
+
+#define WORKER_FD 3
+
+/* The process's one context. */
+struct daemon {
+	struct options options;
+	struct report *report;
+	struct loop *loop;
+	struct manager *manager;
+	struct bus *bus;
+	struct intake *intake;
+	struct uevents *uevents;
+	usec_t stop_timeout;
+	int lock_fd;
+};
+
+static int load_policy(const struct options *options, struct policy *policy, char **ret_error)
+{
+	int r;
+
+	policy_init(policy);
+	r = policy_load(options->config, policy, ret_error);
+	if (r == -ENOENT && !options->config_given)
+		return 0; /* the defaults are meant to be enough */
+	if (r < 0 && !*ret_error &&
+	    asprintf(ret_error, "%s: %s", options->config, strerror(-r)) < 0)
+		*ret_error = NULL;
+	return r;
+}
+
+static int check_config(const struct options *options)
+{
+	_cleanup_free_ char *error = NULL;
+	struct policy policy;
+	int r = load_policy(options, &policy, &error);
+
+	policy_done(&policy);
+	if (r < 0) {
+		fprintf(stderr, "dcdd: %s\n", error ? error : strerror(-r));
+		return DCDD_EXIT_FAILURE;
+	}
+	printf("%s: ok\n", options->config);
+	return DCDD_EXIT_OK;
+}
+
+static void on_record(const struct dc_event *event, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	manager_record(d->manager, event);
+}
+
+static void on_lost(uint64_t lost, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	manager_lost(d->manager, lost);
+}
+
+static void on_available(bool available, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	manager_available(d->manager, available);
+}
+
+static void on_bad_record(const char *message, void *userdata)
+{
+	struct daemon *d = userdata;
+
+	manager_bad_record(d->manager, message);
+}
+
+static void on_uevent(const char *action, const char *subsystem, const char *devpath,
+		      void *userdata)
+{
+	struct daemon *d = userdata;
+
+	(void)action;
+	(void)devpath;
+	if (d->intake && (streq(subsystem, "module") || streq(subsystem, "cpu")))
+		intake_refresh(d->intake);
+	if (!streq(subsystem, "cpu"))
+		manager_world_changed(d->manager);
+}
+
+static void on_started(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	loop_status(d->loop,
+		    intake_is_available(d->intake) ? "Waiting for the devices' requests"
+						   : "Waiting for trace event %s:%s to appear",
+		    DCDD_TRACE_SYSTEM, DCDD_TRACE_EVENT);
+	loop_ready(d->loop);
+}
+
+static void on_stopped(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	report_notice(d->report, "Stopped; nothing is in a changed state");
+	loop_exit(d->loop, DCDD_EXIT_OK);
+}
+
+static void on_stop(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	report_notice(d->report, "Stopping");
+	loop_stopping(d->loop, d->stop_timeout);
+	manager_stop(d->manager);
+}
+
+static void on_stop_timeout(void *userdata)
+{
+	struct daemon *d = userdata;
+
+	report_error(
+		d->report,
+		"Could not finish %u release(s) within stop-timeout: the kernel does not let go. "
+		"Look at the memory blocks and dax devices named above before using the group",
+		manager_n_active(d->manager));
+	loop_exit(d->loop, DCDD_EXIT_FAILURE);
+}
+
+static void on_reload(void *userdata)
+{
+	struct daemon *d = userdata;
+	_cleanup_free_ char *error = NULL;
+	struct policy policy;
+	int r;
+
+	loop_reloading(d->loop);
+	r = load_policy(&d->options, &policy, &error);
+	if (r < 0) {
+		report_error(d->report, "Keeping the old configuration: %s",
+			     error ? error : strerror(-r));
+		policy_done(&policy);
+	} else {
+		report_notice(d->report, "Configuration %s is in force", d->options.config);
+		report_set_level(d->report, policy.log_level);
+		d->stop_timeout = policy.stop_timeout;
+		manager_set_policy(d->manager, &policy);
+	}
+	loop_ready(d->loop);
+}
+
+static const struct loop_ops loop_ops = {
+	.stop = on_stop,
+	.reload = on_reload,
+	.timeout = on_stop_timeout,
+};
+
+static const struct intake_ops intake_ops = {
+	.record = on_record,
+	.lost = on_lost,
+	.available = on_available,
+	.bad_record = on_bad_record,
+};
+
+static int take_lock(struct daemon *d)
+{
+	const char *dir = d->options.runtime_dir;
+	int32_t pid;
+	int r = host_lock(dir, &d->lock_fd, &pid);
+
+	if (r == -EBUSY) {
+		report_error(d->report,
+			     "Another dcdd (process %d) runs on this host; stop it first", pid);
+		return DCDD_EXIT_RUNNING;
+	}
+	if (r == -EACCES || r == -EPERM || r == -EROFS) {
+		report_error(d->report, "Cannot lock %s: %s; dcdd has to run as root", dir,
+			     strerror(-r));
+		return DCDD_EXIT_PERMISSION;
+	}
+	if (r < 0) {
+		report_error(d->report, "Cannot lock %s: %s", dir, strerror(-r));
+		return DCDD_EXIT_FAILURE;
+	}
+	return DCDD_EXIT_OK;
+}
+
+static int subscribe(struct daemon *d, size_t buffer_kib)
+{
+	_cleanup_free_ char *error = NULL;
+	int r = intake_new(loop_base(d->loop), DCDD_TRACE_INSTANCE, DCDD_TRACE_SYSTEM,
+			   DCDD_TRACE_EVENT, buffer_kib, &intake_ops, d, &d->intake, &error);
+
+	if (r >= 0) {
+		manager_available(d->manager, intake_is_available(d->intake));
+		return DCDD_EXIT_OK;
+	}
+	report_error(d->report, "Cannot subscribe to the kernel's records: %s",
+		     error ? error : strerror(-r));
+	if (r == -ENOENT)
+		return DCDD_EXIT_NO_TRACEFS;
+	return r == -EACCES || r == -EPERM ? DCDD_EXIT_PERMISSION : DCDD_EXIT_FAILURE;
+}
+
+static int connect_bus(struct daemon *d)
+{
+	int r;
+
+	if (d->options.no_bus)
+		return DCDD_EXIT_OK;
+	r = bus_new(loop_base(d->loop), &manager_bus_ops, d->manager, &d->bus);
+	if (r == -EEXIST)
+		report_error(d->report, "D-Bus name %s has another owner already", DCDD_BUS_NAME);
+	else if (r < 0)
+		report_error(d->report,
+			     "Cannot use the system bus: %s; start it, or run dcdd with --no-bus",
+			     strerror(-r));
+	if (r < 0)
+		return DCDD_EXIT_BUS;
+	manager_set_bus(d->manager, d->bus);
+	return DCDD_EXIT_OK;
+}
+
+/* In an order such that what fails leaves the host as it was. */
+static int daemon_start(struct daemon *d, struct policy *policy)
+{
+	struct manager_setup setup = {
+		.report = d->report,
+		.exe = "/proc/self/exe",
+		.sysfs = "/sys",
+		.proc = "/proc",
+		.started = on_started,
+		.stopped = on_stopped,
+		.userdata = d,
+	};
+	size_t buffer_kib = policy->buffer_kib;
+	int r, status;
+
+	status = take_lock(d);
+	if (status != DCDD_EXIT_OK)
+		return status;
+	d->stop_timeout = policy->stop_timeout;
+	r = loop_new(&loop_ops, d, &d->loop);
+	if (r >= 0) {
+		setup.base = loop_base(d->loop);
+		r = manager_new(&setup, policy, &d->manager);
+	}
+	if (r < 0) {
+		report_error(d->report, "Cannot start: %s", strerror(-r));
+		return DCDD_EXIT_FAILURE;
+	}
+	status = connect_bus(d);
+	if (status == DCDD_EXIT_OK)
+		status = subscribe(d, buffer_kib);
+	if (status != DCDD_EXIT_OK)
+		return status;
+	r = uevents_new(loop_base(d->loop), on_uevent, d, &d->uevents);
+	if (r < 0)
+		report_warning(
+			d->report,
+			"Cannot listen to kernel uevents, changes by others are noticed late: %s",
+			strerror(-r));
+	return DCDD_EXIT_OK;
+}
+
+static void daemon_done(struct daemon *d)
+{
+	uevents_free(d->uevents);
+	intake_free(d->intake);
+	if (d->manager)
+		manager_set_bus(d->manager, NULL);
+	bus_free(d->bus);
+	manager_free(d->manager);
+	loop_free(d->loop);
+	report_free(d->report);
+	(void)safe_close(d->lock_fd);
+}
+
+static int run(struct daemon *d)
+{
+	_cleanup_free_ char *error = NULL;
+	struct policy policy;
+	int r, status;
+
+	r = report_new(LOG_INFO, &d->report);
+	if (r < 0) {
+		fprintf(stderr, "dcdd: %s\n", strerror(-r));
+		return DCDD_EXIT_FAILURE;
+	}
+	r = load_policy(&d->options, &policy, &error);
+	if (r < 0) {
+		report_error(d->report, "Bad configuration: %s", error ? error : strerror(-r));
+		policy_done(&policy);
+		return DCDD_EXIT_CONFIG;
+	}
+	report_set_level(d->report, policy.log_level);
+	status = daemon_start(d, &policy);
+	policy_done(&policy);
+	if (status != DCDD_EXIT_OK)
+		return status;
+	r = loop_run(d->loop);
+	return r < 0 ? DCDD_EXIT_FAILURE : r;
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .lock_fd = -EBADF };
+	int status;
+
+	/* Not an option for people: how the daemon starts its worker. */
+	if (argc == 4 && streq(argv[1], "--worker"))
+		return worker_main(WORKER_FD, argv[2], argv[3]);
+
+	status = options_parse(argc, argv, &d.options);
+	if (status >= 0)
+		return status;
+	if (d.options.check_config)
+		return check_config(&d.options);
+	status = run(&d);
+	daemon_done(&d);
+	return status;
+}

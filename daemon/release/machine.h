@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state machine of one release request: pure functions from (request, what happened) to
+ * (changed request, what to do next). No I/O, no clock of its own, no knowledge of other requests.
+ * docs/architecture.md has the picture.
+ */
+#pragma once
+
+#include <dcdd/release.h>
+
+#include "worker/worker.h"
+
+/* What the caller has to do; a set of bits. */
+enum machine_action {
+	MACHINE_SCAN = 1 << 0,	  /* call machine_scanned() with an inventory begun from now on */
+	MACHINE_TURN = 1 << 1,	  /* call machine_turn() when the executor is free */
+	MACHINE_STEP = 1 << 2,	  /* do machine_step() and call machine_step_done() */
+	MACHINE_CANCEL = 1 << 3,  /* interrupt the step in hand */
+	MACHINE_ABANDON = 1 << 4, /* leave the worker in its step; others may have a new one */
+	MACHINE_YIELD = 1 << 5,	  /* the executor is not needed any more */
+	MACHINE_READY = 1 << 6,	  /* announce: free, the device must ask again */
+	MACHINE_FINISH = 1 << 7,  /* announce: ended */
+};
+
+/* What the machine may look at. */
+struct machine_input {
+	usec_t now; /* CLOCK_MONOTONIC */
+	const struct policy *policy;
+	const struct inventory *inventory; /* the newest; NULL if there is none yet */
+	const char *hint; /* for a person, if a free group is not released; may be NULL */
+};
+
+/* After a reply to a cancel, this long until the worker counts as stuck in the kernel. */
+#define MACHINE_CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
+/* Rounds of compare-and-write before a roll-back is given up as failed. */
+#define MACHINE_BACK_ROUNDS 8
+/* An inventory this young is fresh enough to begin changing the host on. */
+#define MACHINE_FRESH_USEC (100 * USEC_PER_MSEC)
+
+/* A new request was made. */
+unsigned machine_begin(struct release *r, const struct machine_input *in);
+
+/* One more release record for the group. */
+unsigned machine_record(struct release *r, const struct machine_input *in, usec_t traced);
+
+/* in->inventory is new; to be told to every request that waits for a scan or for time. */
+unsigned machine_scanned(struct release *r, const struct machine_input *in);
+
+/* The executor is free and it is this request's turn. */
+unsigned machine_turn(struct release *r, const struct machine_input *in);
+
+/* The step to do now, after MACHINE_STEP. */
+struct step *machine_step(struct release *r);
+
+/* The worker's answer to it. */
+unsigned machine_step_done(struct release *r, const struct machine_input *in,
+			   const struct worker_reply *reply);
+
+/* r->deadline has passed. */
+unsigned machine_deadline(struct release *r, const struct machine_input *in);
+
+/* The daemon is to end: finish what cannot be left half done, roll back what can, start nothing. */
+unsigned machine_stop(struct release *r, const struct machine_input *in);

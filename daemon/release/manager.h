@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ties the release requests to the world: takes records, keeps the inventory, runs each request's
+ * state machine, gives the executor to one of them at a time, and tells report and bus. All
+ * decisions are made elsewhere.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "bus/bus.h"
+#include "report/report.h"
+
+struct manager;
+
+struct manager_setup {
+	struct event_base *base;
+	struct report *report;
+	const char *exe;   /* of the worker */
+	const char *sysfs; /* "/sys" */
+	const char *proc;  /* "/proc" */
+	/* The first inventory is there (once), and: nothing is in a changed state any more, after
+	 * manager_stop() (once). */
+	void (*started)(void *userdata);
+	void (*stopped)(void *userdata);
+	void *userdata;
+};
+
+/* Takes over @policy's content, and asks for the first scan. 0 or negative errno. */
+int manager_new(const struct manager_setup *setup, struct policy *policy, struct manager **ret);
+void manager_free(struct manager *m);
+DEFINE_CLEANUP(struct manager *, manager_free);
+
+/* Where changes are shown from now on; NULL: nowhere. Not owned. */
+void manager_set_bus(struct manager *m, struct bus *bus);
+
+/* What the bus asks of us; userdata is the manager. */
+extern const struct bus_ops manager_bus_ops;
+
+/* Replaces the policy (taken over); requests that wait are decided by it from now on. */
+void manager_set_policy(struct manager *m, struct policy *policy);
+
+/* From the intake. */
+void manager_record(struct manager *m, const struct dc_event *event);
+void manager_lost(struct manager *m, uint64_t lost);
+void manager_bad_record(struct manager *m, const char *message);
+void manager_available(struct manager *m, bool available);
+
+/* A uevent says that something of ours changed. */
+void manager_world_changed(struct manager *m);
+
+/* Rolls back what is under way, starts nothing new, then calls stopped(). */
+void manager_stop(struct manager *m);
+
+/* Requests in a changed state now, for the message of a stop that took too long. */
+unsigned manager_n_active(const struct manager *m);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From trace records to release requests: which group a record means, whether it is a new request
+ * or one more of an old one. The inventory may be older than the record, so a group that is not
+ * known is looked for once more in a fresh one before anything is said.
+ */
+#include <dcdd/names.h>
+
+#include "manager_internal.h"
+
+/* After the first granted record of a group the kernel refuses the rest of the device's list. */
+#define TRAILING_USEC USEC_PER_MIN
+
+static void hold_back(struct manager *m, const struct dc_event *event)
+{
+	if (m->n_unresolved >= UNRESOLVED_MAX) {
+		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
+			     "Release record dropped: too many of them name groups that are not known");
+		return;
+	}
+	m->unresolved[m->n_unresolved++] = (struct unresolved){
+		.event = *event,
+		.scan = scanner_request(m->scanner),
+	};
+}
+
+static void report_unknown(struct manager *m, const struct dc_event *event,
+			   const struct group_key *key, int error)
+{
+	char text[GROUP_KEY_STRLEN];
+
+	(void)group_key_format(key, text);
+	m->records_bad++;
+	if (error == -ENODEV)
+		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
+			     "Ignoring a release record: there is no memory device %s here",
+			     event->memdev);
+	else if (error == -ENXIO)
+		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
+			     "Ignoring a release record for %s: no dynamic capacity region maps "
+			     "DPA 0x%llx+0x%llx",
+			     text, (unsigned long long)event->dpa.start,
+			     (unsigned long long)event->dpa.length);
+	else
+		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
+			     "Ignoring a release record for %s: no live extent matches its tag and "
+			     "DPA 0x%llx+0x%llx, so the kernel refuses it",
+			     text, (unsigned long long)event->dpa.start,
+			     (unsigned long long)event->dpa.length);
+}
+
+/* The kernel looks a record up by range and tag; the range alone being elsewhere is no match. */
+static bool group_has_dpa(const struct inventory *inv, const struct tag_group *group,
+			  const struct range *dpa)
+{
+	for (uint32_t i = 0; i < group->n_extents; i++)
+		if (range_overlaps(&inv->extents[group->first_extent + i].dpa, dpa))
+			return true;
+	return false;
+}
+
+/* A request for the same group that has ended says something about this record. */
+static bool belongs_to_ended(struct manager *m, struct entry *e, const struct dc_event *event,
+			     bool known)
+{
+	struct release *r = e->release;
+	usec_t now = now_usec(CLOCK_MONOTONIC);
+	char why[128];
+
+	if (r->state == RELEASE_FAILED) {
+		/* Nothing automatic until it is seen whole. */
+		if (m->inventory &&
+		    plan_build_back(&r->plan, m->inventory, 0, why, sizeof(why)) == 0)
+			return false;
+		manager_warn(m, event, DCDD_MESSAGE_FAILED,
+			     "Not freeing a group whose last release failed half-way: %s",
+			     r->reason);
+	} else if (r->state == RELEASE_RELEASED || r->state == RELEASE_VANISHED) {
+		if (known || now >= usec_add(r->last_record, TRAILING_USEC))
+			return false;
+	} else if (now >= r->hold_until) {
+		return false;
+	}
+	r->records++;
+	r->last_record = MAX(r->last_record, event->traced);
+	manager_show(m, e, 0);
+	return true;
+}
+
+static void resolve(struct manager *m, const struct dc_event *event, bool last_chance)
+{
+	struct tag_group group;
+	struct group_key key;
+	struct entry *e;
+	int r = -ENOENT;
+
+	group_key_from_event(event, &key);
+	e = queue_find_live(&m->queue, &key);
+	if (e) {
+		manager_again(m, e, event);
+		return;
+	}
+	if (m->inventory) {
+		r = inventory_find_group(m->inventory, &key, &event->dpa, &group);
+		if (r == 0 && !group_has_dpa(m->inventory, &group, &event->dpa))
+			r = -ENOENT;
+	}
+	if (r < 0 && !last_chance) {
+		hold_back(m, event);
+		return;
+	}
+	e = queue_find_ended(&m->queue, &key);
+	if (e && belongs_to_ended(m, e, event, r == 0))
+		return;
+	if (r < 0) {
+		report_unknown(m, event, &key, r);
+		return;
+	}
+	if (m->stopping)
+		return;
+	tag_group_key(m->inventory, &group, &key);
+	manager_begin(m, &key, event);
+}
+
+void records_scanned(struct manager *m, uint64_t number)
+{
+	struct unresolved old[UNRESOLVED_MAX];
+	size_t n = m->n_unresolved;
+
+	memcpy(old, m->unresolved, n * sizeof(*old));
+	m->n_unresolved = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (old[i].scan <= number)
+			resolve(m, &old[i].event, true);
+		else
+			m->unresolved[m->n_unresolved++] = old[i];
+	}
+}
+
+void manager_record(struct manager *m, const struct dc_event *event)
+{
+	m->records++;
+	switch (event->type) {
+	case DC_EVENT_ADD:
+		bursts_add(&m->bursts, event);
+		/* The extents appear some milliseconds after the record, and without a uevent. */
+		scanner_request_soon(m->scanner, m->policy.settle_time);
+		break;
+	case DC_EVENT_RELEASE:
+		resolve(m, event, false);
+		break;
+	case DC_EVENT_FORCED_RELEASE:
+		manager_warn(m, event, DCDD_MESSAGE_EVENT,
+			     "%s takes capacity back by force: the kernel ignores this, the memory "
+			     "may be gone all the same",
+			     event->memdev);
+		(void)scanner_request(m->scanner);
+		break;
+	case DC_EVENT_REGION_UPDATED:
+		(void)scanner_request(m->scanner);
+		break;
+	default:
+		m->records_bad++;
+		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
+			     "Ignoring a record of %s with unknown event type %u", event->memdev,
+			     event->type);
+		break;
+	}
+	bus_status_changed(m->bus);
+}
+
+void manager_lost(struct manager *m, uint64_t lost)
+{
+	m->records_lost += MAX(lost, (uint64_t)1);
+	report_full(
+		m->setup.report, LOG_WARNING, DCDD_MESSAGE_LOST, NULL,
+		"The trace buffer lost %llu%s records; looking at the whole host again. A release "
+		"request among them has to be repeated by its device",
+		(unsigned long long)MAX(lost, (uint64_t)1), lost ? "" : " or more");
+	(void)scanner_request(m->scanner);
+	bus_status_changed(m->bus);
+}
+
+void manager_bad_record(struct manager *m, const char *message)
+{
+	m->records_bad++;
+	manager_warn(m, NULL, DCDD_MESSAGE_BAD_RECORD, "Ignoring a trace record: %s", message);
+	bus_status_changed(m->bus);
+}
+
+void manager_available(struct manager *m, bool available)
+{
+	m->available = available;
+	if (available)
+		report_notice(m->setup.report, "Subscribed to trace event %s:%s", DCDD_TRACE_SYSTEM,
+			      DCDD_TRACE_EVENT);
+	else
+		report_warning(m->setup.report,
+			       "Trace event %s:%s does not exist (no CXL driver with dynamic "
+			       "capacity loaded?); waiting for it",
+			       DCDD_TRACE_SYSTEM, DCDD_TRACE_EVENT);
+	(void)scanner_request(m->scanner);
+	bus_status_changed(m->bus);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When to scan the host: coalesces wishes into as few scans as their freshness allows, in a worker
+ * of its own, and gets over a scan that hangs.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include <dcdd/inventory.h>
+
+struct scanner;
+
+/*
+ * The scan numbered @number is over. @error: 0, then @inventory is the callee's to free; or a
+ * negative errno and NULL, and the scan is repeated by itself.
+ */
+typedef void (*scanner_done_t)(uint64_t number, int error, struct inventory *inventory,
+			       void *userdata);
+
+int scanner_new(struct event_base *base, const char *exe, const char *sysfs, const char *proc,
+		scanner_done_t done, void *userdata, struct scanner **ret);
+void scanner_free(struct scanner *scanner);
+DEFINE_CLEANUP(struct scanner *, scanner_free);
+
+/* Asks for a scan that begins from now on. Returns its number. */
+uint64_t scanner_request(struct scanner *scanner);
+
+/* The same, but there is time: within @delay µs, with whatever else is asked for until then. */
+void scanner_request_soon(struct scanner *scanner, usec_t delay);

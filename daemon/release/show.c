@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the manager tells the journal and the bus, and what the bus may ask of it. */
+#include <stdarg.h>
+
+#include "manager_internal.h"
+
+static int state_level(enum release_state state)
+{
+	switch (state) {
+	case RELEASE_FAILED:
+		return LOG_CRIT;
+	case RELEASE_REFUSED:
+	case RELEASE_DEFERRED:
+	case RELEASE_ROLLING_BACK:
+	case RELEASE_VANISHED:
+		return LOG_WARNING;
+	case RELEASE_READY:
+	case RELEASE_RELEASED:
+		return LOG_NOTICE;
+	default:
+		return LOG_INFO;
+	}
+}
+
+static const char *state_message(enum release_state state)
+{
+	switch (state) {
+	case RELEASE_READY:
+		return DCDD_MESSAGE_READY;
+	case RELEASE_REFUSED:
+		return DCDD_MESSAGE_REFUSED;
+	case RELEASE_RELEASED:
+		return DCDD_MESSAGE_RELEASED;
+	case RELEASE_FAILED:
+		return DCDD_MESSAGE_FAILED;
+	default:
+		return DCDD_MESSAGE_STATE;
+	}
+}
+
+static struct report_fields release_fields(const struct release *r)
+{
+	return (struct report_fields){
+		.tag = tag_is_null(&r->key.tag) ? NULL : &r->key.tag,
+		.memdev = r->key.memdev,
+		.region = r->region[0] ? r->region : NULL,
+		.state = release_state_to_string(r->state),
+		.reason = r->reason,
+		.rule = r->decision.rule[0] ? r->decision.rule : NULL,
+		.release = r->id,
+		.bytes = r->bytes,
+		.elapsed = now_usec(CLOCK_MONOTONIC) - r->first_record,
+	};
+}
+
+static void report_state(struct manager *m, const struct release *r)
+{
+	struct report_fields fields = release_fields(r);
+	char key[GROUP_KEY_STRLEN];
+
+	report_full(m->setup.report, state_level(r->state), state_message(r->state), &fields,
+		    "Release of %s: %s: %s", group_key_format(&r->key, key),
+		    release_state_to_string(r->state), r->reason);
+}
+
+void manager_show(struct manager *m, struct entry *e, unsigned actions)
+{
+	const struct release *r = e->release;
+	bool new = e->shown_state == _RELEASE_STATE_MAX;
+	bool state = e->shown_state != r->state;
+	bool reason = !streq(e->shown_reason, r->reason);
+
+	/* Reasons change with every step; by themselves they are news only where one waits long. */
+	if (state || (reason && (r->state == RELEASE_READY || actions & MACHINE_ABANDON)))
+		report_state(m, r);
+	e->shown_state = r->state;
+	(void)str_copy(e->shown_reason, sizeof(e->shown_reason), r->reason);
+
+	if (new)
+		bus_release_added(m->bus, r);
+	else
+		bus_release_changed(m->bus, r);
+	if (actions & MACHINE_READY)
+		bus_release_ready(m->bus, r);
+	if (actions & MACHINE_FINISH)
+		bus_release_finished(m->bus, r);
+}
+
+void manager_show_step(struct manager *m, const struct release *r, const struct step *step,
+		       const struct worker_reply *reply)
+{
+	struct report_fields fields = release_fields(r);
+	char text[STEP_TEXT_MAX], object[DEV_NAME_MAX];
+
+	fields.dax = r->plan.devices[step->device].name;
+	fields.elapsed = reply->elapsed;
+	(void)plan_step_text(&r->plan, step, text);
+	(void)plan_step_object(&r->plan, step, object);
+	if (reply->error == 0)
+		report_full(m->setup.report, LOG_INFO, DCDD_MESSAGE_STEP, &fields, "%s (%.1f ms)",
+			    text, (double)reply->elapsed / 1e3);
+	else if (reply->error == -EALREADY)
+		report_full(m->setup.report, LOG_INFO, DCDD_MESSAGE_STEP, &fields,
+			    "%s: it is so already", text);
+	else
+		report_full(m->setup.report, LOG_WARNING, DCDD_MESSAGE_STEP, &fields,
+			    "%s failed after %.1f ms: %s%s%s", text, (double)reply->elapsed / 1e3,
+			    strerror(-reply->error), reply->message[0] ? ": " : "", reply->message);
+}
+
+void manager_show_inventory(struct manager *m, const struct inventory *inv)
+{
+	uint64_t bytes = 0;
+
+	if (inv->n_regions == 0) {
+		report_warning(m->setup.report,
+			       inv->n_memdevs == 0
+				       ? "No CXL memory device found; waiting for one"
+				       : "No dynamic capacity region found; waiting for one");
+		return;
+	}
+	for (uint32_t i = 0; i < inv->n_extents; i++)
+		bytes += inv->extents[i].hpa.length;
+	report_info(m->setup.report,
+		    "%u memory devices, %u dynamic capacity regions, %u extents of %llu MiB",
+		    inv->n_memdevs, inv->n_regions, inv->n_extents,
+		    (unsigned long long)(bytes / MiB));
+}
+
+void manager_warn(struct manager *m, const struct dc_event *event, const char *id,
+		  const char *format, ...)
+{
+	struct report_fields fields = { 0 };
+	uint64_t suppressed;
+	char text[512];
+	va_list ap;
+
+	if (!ratelimit_pass(&m->warnings, now_usec(CLOCK_MONOTONIC), &suppressed))
+		return;
+	if (event) {
+		fields.memdev = event->memdev;
+		fields.tag = tag_is_null(&event->tag) ? NULL : &event->tag;
+	}
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (suppressed > 0)
+		report_full(m->setup.report, LOG_WARNING, id, &fields,
+			    "%s (and %llu more messages were suppressed)", text,
+			    (unsigned long long)suppressed);
+	else
+		report_full(m->setup.report, LOG_WARNING, id, &fields, "%s", text);
+}
+
+static const struct inventory *op_inventory(void *userdata)
+{
+	struct manager *m = userdata;
+
+	return m->inventory;
+}
+
+static const struct release *op_next_release(void **cursor, void *userdata)
+{
+	struct manager *m = userdata;
+	struct entry *e = *cursor;
+
+	if (!e)
+		e = TAILQ_FIRST(&m->queue.live);
+	else
+		e = TAILQ_NEXT(e, link);
+	/* From the last live one on to the ended ones. */
+	if (!e && (!*cursor || *cursor == TAILQ_LAST(&m->queue.live, entry_list)))
+		e = TAILQ_FIRST(&m->queue.ended);
+	*cursor = e;
+	return e ? e->release : NULL;
+}
+
+static const struct release *op_find_release(uint64_t id, void *userdata)
+{
+	struct manager *m = userdata;
+	struct entry *e = queue_find_id(&m->queue, id);
+
+	return e ? e->release : NULL;
+}
+
+static void op_status(struct bus_status *ret, void *userdata)
+{
+	struct manager *m = userdata;
+
+	*ret = (struct bus_status){ .event_available = m->available,
+				    .records = m->records,
+				    .records_lost = m->records_lost,
+				    .records_bad = m->records_bad,
+				    .last_scan = m->scanned };
+}
+
+static int op_explain(const struct group_key *key, struct decision *ret, void *userdata)
+{
+	struct manager *m = userdata;
+	struct tag_group group;
+
+	if (!m->inventory || inventory_find_group(m->inventory, key, &key->dpa, &group) < 0)
+		return -ENOENT;
+	policy_decide(m->inventory, &group, &m->policy, ret);
+	return 0;
+}
+
+static int op_rescan(void *userdata)
+{
+	struct manager *m = userdata;
+
+	(void)scanner_request(m->scanner);
+	return 0;
+}
+
+const struct bus_ops manager_bus_ops = {
+	.inventory = op_inventory,
+	.next_release = op_next_release,
+	.find_release = op_find_release,
+	.status = op_status,
+	.explain = op_explain,
+	.rescan = op_rescan,
+};
