@@ -69,6 +69,15 @@ FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c
 PROGRAMS := $(BUILD)/dcdd $(BUILD)/dcdctl
 SIM_PROGRAMS := $(BUILD)/dcdsim $(BUILD)/dcdsimctl
 
+# `make V=1` shows the commands, else a line for each file.
+ifeq ($(V),1)
+say = @:
+Q :=
+else
+say = @printf '  %-5s %s\n'
+Q := @
+endif
+
 .PHONY: all help deps demo check check-unit check-sim check-fuzz check-leaks asan tsan lint format \
 	install clean programs tests fuzzers
 
@@ -89,41 +98,53 @@ help:
 	@echo 'make format       reformat the sources in place'
 	@echo 'make install      DESTDIR= PREFIX=/usr SYSCONFDIR=/etc'
 	@echo 'make clean        remove build/'
-	@echo 'Variables: CC, CFLAGS, LDFLAGS, BUILD, SANITIZE, FUZZ_RUNS'
+	@echo 'Variables: CC, CFLAGS, LDFLAGS, BUILD, SANITIZE, FUZZ_RUNS, V=1 (show commands)'
 
 programs: $(PROGRAMS)
 tests: programs $(SIM_PROGRAMS) $(UNIT_TESTS) $(SCENARIO_TESTS)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(ALL_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(ALL_CFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/dcdd: $(call obj,$(DAEMON_SRC))
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DAEMON_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(DAEMON_LIBS)
 
 $(BUILD)/dcdctl: $(call obj,$(CLI_SRC))
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CLI_LIBS)
 
 $(BUILD)/dcdsim: $(call obj,$(SIM_SRC))
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS)
 
 $(BUILD)/dcdsimctl: $(call obj,$(SIMCTL_SRC))
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(SIM_LIBS)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(DAEMON_LIB_SRC) $(ENGINE_SRC))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 
 $(BUILD)/tests/scenario/%: $(BUILD)/obj/tests/scenario/%.o $(call obj,$(SCENARIO_LIB_SRC) $(UTIL_SRC))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/demo: $(BUILD)/obj/tests/demo/demo.o $(call obj,$(SCENARIO_LIB_SRC) $(UTIL_SRC))
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 
 # Fuzzers are clang's own business: all sources in one go, with coverage instrumentation.
 FUZZ_RUNS ?= 200000
 FUZZ_FLAGS := -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 build/fuzz/%: tests/fuzz/%.c $(DAEMON_LIB_SRC) Makefile
 	@mkdir -p $(@D)
-	clang -std=gnu17 $(CPPFLAGS_ALL) $(ALL_CFLAGS) $(FUZZ_FLAGS) -o $@ $< $(DAEMON_LIB_SRC) $(TEST_LIBS)
+	$(say) FUZZ $@
+	$(Q)clang -std=gnu17 $(CPPFLAGS_ALL) $(ALL_CFLAGS) $(FUZZ_FLAGS) -o $@ $< $(DAEMON_LIB_SRC) $(TEST_LIBS)
 
 fuzzers: $(FUZZERS)
 
@@ -133,7 +154,7 @@ deps:
 	tests/install-deps
 
 demo: deps
-	$(MAKE) programs $(SIM_PROGRAMS)
+	$(MAKE) -j2 programs $(SIM_PROGRAMS) $(BUILD)/demo
 	BUILD=$(BUILD) tests/demo/run
 
 check: deps

@@ -135,6 +135,12 @@ struct inventory {
 	struct numa_node *nodes;
 	uint32_t n_memdevs, n_regions, n_extents, n_devices, n_mappings, n_blocks, n_holders,
 		n_nodes;
+
+	/*
+	 * Processes that a security module keeps us from looking into although we are privileged:
+	 * holders may be missing.
+	 */
+	uint32_t n_unseen;
 };
 
 /* Frees the arrays and the struct. NULL is fine. */
