@@ -188,6 +188,17 @@ static unsigned start(struct release *r, const struct machine_input *in,
 	return advance(r, in);
 }
 
+/*
+ * Extents go without any event, so after a record the outcome is looked at a few times, ever more
+ * seldom; a kernel that has not acted by then will not.
+ */
+static unsigned wait_for_outcome(struct release *r, const struct machine_input *in)
+{
+	if (r->checks >= MACHINE_READY_CHECKS)
+		return wait_until(r, USEC_INFINITY);
+	return wait_until(r, usec_add(in->now, in->policy->settle_time << (2 * r->checks++)));
+}
+
 /* The group is there, nothing claims it, and the kernel has had its time to release it. */
 static unsigned become_ready(struct release *r, const struct machine_input *in)
 {
@@ -202,7 +213,7 @@ static unsigned become_ready(struct release *r, const struct machine_input *in)
 			   hint[0] ? ": " : "", hint);
 	else
 		set_reason(r, "free; the kernel keeps no request, so the device must ask again");
-	return wait_for(r, WAIT_TIME, yield(r) | (again ? 0 : MACHINE_READY));
+	return wait_for_outcome(r, in) | (again ? 0 : MACHINE_READY);
 }
 
 static unsigned decide(struct release *r, const struct machine_input *in,
@@ -293,7 +304,7 @@ static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 	}
 	if (r->last_record > r->entered && in->now >= r->settle_end)
 		return become_ready(r, in);
-	return 0;
+	return r->wait == WAIT_SCAN ? wait_for_outcome(r, in) : 0;
 }
 
 unsigned machine_scanned(struct release *r, const struct machine_input *in)
@@ -364,9 +375,10 @@ unsigned machine_record(struct release *r, const struct machine_input *in, usec_
 	if (r->state != RELEASE_READY && r->state != RELEASE_REQUESTED)
 		return 0;
 	r->settle_end = usec_add(in->now, in->policy->settle_time);
-	/* A stream of records must not push the look at the outcome away for ever. */
-	if (r->state == RELEASE_READY && r->wait == WAIT_TIME && r->deadline == USEC_INFINITY)
-		r->deadline = r->settle_end;
+	r->checks = 0;
+	/* Sooner, never later: a stream of records must not push the look at the outcome away. */
+	if (r->state == RELEASE_READY && r->wait == WAIT_TIME)
+		r->deadline = MIN(r->deadline, r->settle_end);
 	return 0;
 }
 

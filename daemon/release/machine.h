@@ -34,6 +34,9 @@ struct machine_input {
 #define MACHINE_CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
 /* Rounds of compare-and-write before a roll-back is given up as failed. */
 #define MACHINE_BACK_ROUNDS 8
+/* Looks at whether a free group was released, after each record: 0.2, 0.8, 3.2, 12.8 s by default.
+ */
+#define MACHINE_READY_CHECKS 4
 /* An inventory this young is fresh enough to begin changing the host on. */
 #define MACHINE_FRESH_USEC (100 * USEC_PER_MSEC)
 

@@ -14,8 +14,9 @@
 static void hold_back(struct manager *m, const struct dc_event *event)
 {
 	if (m->n_unresolved >= UNRESOLVED_MAX) {
-		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
-			     "Release record dropped: too many of them name groups that are not known");
+		manager_warn(
+			m, event, DCDD_MESSAGE_BAD_RECORD,
+			"Release record dropped: too many of them name groups that are not known");
 		return;
 	}
 	m->unresolved[m->n_unresolved++] = (struct unresolved){

@@ -67,6 +67,7 @@ struct release {
 	bool cancelled;			  /* the step in hand was told to come back */
 	bool stuck;			  /* and has not, in time */
 	unsigned rounds;		  /* of the roll-back */
+	unsigned checks;		  /* for the outcome of the last record */
 	usec_t settle_end; /* the kernel has had its time to act on the last record */
 	usec_t hold_until; /* ended: further records only count until then */
 };

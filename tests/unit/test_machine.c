@@ -314,6 +314,35 @@ static void test_unclaimed_and_never_released(void **state)
 	end(&run);
 }
 
+/* The kernel acts later than the settle time, and there is no event that says so. */
+static void test_released_late(void **state)
+{
+	struct run run = { 0 };
+	struct tag tag = fake_tag(1);
+	unsigned looks = 0;
+
+	(void)state;
+	(void)fake_add_group(&run.host, 1, 1, 1, "dax0.1");
+	begin(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	assert_true(fake_release(&run.host, &tag));
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_RELEASED);
+	end(&run);
+
+	/* It never does: looking ends, too. */
+	run = (struct run){ 0 };
+	(void)fake_add_group(&run.host, 1, 1, 1, "dax0.1");
+	begin(&run, 1);
+	for (; run.r->deadline != USEC_INFINITY; looks++)
+		pass_deadline(&run);
+	assert_int_equal(looks, MACHINE_READY_CHECKS);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
 static void test_held_waits_then_refuses(void **state)
 {
 	struct run run = { 0 };
@@ -533,7 +562,8 @@ static void test_random_interference(void **state)
 				fail_msg("seed %u: %s, but not free", seed, run.r->reason);
 			break;
 		case RELEASE_VANISHED:
-			/* Its claim was given back, then the device was quicker than the roll-back. */
+			/* Its claim was given back, then the device was quicker than the roll-back.
+			 */
 			if (run.host.extents[0].live || !group_is_free(&run))
 				fail_msg("seed %u: not gone: %s", seed, run.r->reason);
 			break;
@@ -570,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_zone_touches_nothing),
 		cmocka_unit_test(test_unclaimed_is_left_to_the_kernel),
 		cmocka_unit_test(test_unclaimed_and_never_released),
+		cmocka_unit_test(test_released_late),
 		cmocka_unit_test(test_held_waits_then_refuses),
 		cmocka_unit_test(test_back_off_doubles_and_ends),
 		cmocka_unit_test(test_deferred_succeeds_later),

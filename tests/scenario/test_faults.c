@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What goes wrong in the middle of a release: blocks and devices that refuse, other hands, extents
+ * that vanish, a kernel that does not come back. Afterwards the host is free or as before.
+ */
+#include <dcdd/base.h>
+
+#include "harness.h"
+
+#define BLOCK0 (UINT64_C(0xa90000000) / (128 * MiB))
+#define N_BLOCKS 6
+
+/* One try, so that what a test sees is the end. */
+#define ONCE "[release]\nretries = 0\n"
+
+static const struct scenario_options once = { .config = ONCE };
+static const struct scenario_options retries = {
+	.config = "[release]\nretries = 2\nbackoff-initial = 50ms\n",
+};
+static const struct scenario_options slow_blocks = { .config = ONCE,
+						     .settings = "{'offline_ms':100}" };
+static const struct scenario_options short_timeout = {
+	.config = ONCE "block-timeout = 300ms\n",
+};
+
+static char *block_path(unsigned i, char buf[static 96])
+{
+	(void)snprintf(buf, 96, "devices/system/memory/memory%llu/state",
+		       (unsigned long long)BLOCK0 + i);
+	return buf;
+}
+
+/* Three extents of two blocks each, without gaps, so that blocks count from BLOCK0. */
+static const char *claim_a(struct scenario *s)
+{
+	return SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 256 * MiB), EXTENT(256 * MiB, 256 * MiB),
+		       EXTENT(512 * MiB, 256 * MiB));
+}
+
+static void assert_rolled_back(struct scenario *s, const struct host *before, const char *why)
+{
+	_cleanup_json_ struct json_object *r = release_wait(s, TAG_A, "refused", 30);
+
+	if (!strstr(member_string(r, "Reason"), why))
+		scenario_fail(s, "the reason is \"%s\", without \"%s\"", member_string(r, "Reason"),
+			      why);
+	host_assert_same(s, before);
+}
+
+static void block_fails(struct scenario *s, unsigned block, const char *error)
+{
+	char path[96], name[32];
+	struct host *before;
+	uint64_t since;
+
+	(void)claim_a(s);
+	(void)sim_fault_errno(s, block_path(block, path), "offline", error, 1, 0);
+	(void)snprintf(name, sizeof(name), "memory%llu", (unsigned long long)BLOCK0 + block);
+	before = host_save(s);
+	since = sim_log_next(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	assert_rolled_back(s, before, name);
+	assert_int_equal(sim_writes(s, since, "*/memory*/state", "offline", true), block);
+	assert_int_equal(sim_writes(s, since, "*/memory*/state", "online_movable", true), block);
+	assert_int_equal(sim_writes(s, since, "*/unbind", NULL, false), 0);
+}
+
+#define BLOCK_FAILS(error)                                                                         \
+	SCENARIO(first_block_##error)                                                              \
+	{                                                                                          \
+		block_fails(s, 0, #error);                                                         \
+	}                                                                                          \
+	SCENARIO(middle_block_##error)                                                             \
+	{                                                                                          \
+		block_fails(s, 3, #error);                                                         \
+	}                                                                                          \
+	SCENARIO(last_block_##error)                                                               \
+	{                                                                                          \
+		block_fails(s, N_BLOCKS - 1, #error);                                              \
+	}
+
+BLOCK_FAILS(EBUSY)
+BLOCK_FAILS(EINVAL)
+BLOCK_FAILS(EIO)
+BLOCK_FAILS(ENOMEM)
+BLOCK_FAILS(EAGAIN)
+
+#define BLOCK_FAILS_TESTS(error)                                                                   \
+	scenario_test_with(first_block_##error, &once),                                            \
+		scenario_test_with(middle_block_##error, &once),                                   \
+		scenario_test_with(last_block_##error, &once)
+
+/* A block that fails once: deferred, and freed on the next try. */
+SCENARIO(block_fails_once)
+{
+	char path[96];
+
+	(void)claim_a(s);
+	(void)sim_fault_errno(s, block_path(2, path), "offline", "EBUSY", 1, 1);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "ready", 20);
+	sim_retry(s);
+	release_wait_state(s, TAG_A, "released", 10);
+	host_assert_gone(s, TAG_A);
+}
+
+/* Coming back online fails at first, too. */
+SCENARIO(roll_back_needs_several_tries)
+{
+	char path[96];
+	struct host *before;
+
+	(void)claim_a(s);
+	(void)sim_fault_errno(s, block_path(4, path), "offline", "EBUSY", 1, 0);
+	(void)sim_fault_errno(s, block_path(1, path), "online_movable", "ENOMEM", 1, 2);
+	before = host_save(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	assert_rolled_back(s, before, "busy");
+}
+
+/* It never comes back: the daemon says so, and names the block. */
+SCENARIO(roll_back_fails)
+{
+	char path[96], name[32];
+	_cleanup_json_ struct json_object *r = NULL;
+
+	(void)claim_a(s);
+	(void)sim_fault_errno(s, block_path(4, path), "offline", "EBUSY", 1, 0);
+	(void)sim_fault_errno(s, block_path(1, path), "online_movable", "ENOMEM", 1, 0);
+	(void)snprintf(name, sizeof(name), "memory%llu", (unsigned long long)BLOCK0 + 1);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	r = release_wait(s, TAG_A, "failed", 60);
+	assert_non_null(strstr(member_string(r, "Reason"), name));
+	/* And keeps its hands off: the device's next request changes nothing. */
+	{
+		uint64_t since = sim_log_next(s);
+
+		assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+		daemon_wait_log(s, "failed half-way");
+		assert_int_equal(sim_writes(s, since, "*", NULL, false), 0);
+	}
+}
+
+static void device_step_fails(struct scenario *s, const char *path, const char *value,
+			      const char *error)
+{
+	struct host *before;
+
+	(void)claim_a(s);
+	(void)sim_fault_errno(s, path, value, error, 1, 0);
+	before = host_save(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	assert_rolled_back(s, before, "dax0.1");
+}
+
+SCENARIO(unbind_fails)
+{
+	device_step_fails(s, "*/drivers/kmem/unbind", "*", "EIO");
+}
+
+/* Bound no more, and then the claim cannot be given up: bound again, every block in its zone. */
+SCENARIO(size_fails)
+{
+	device_step_fails(s, "*/dax0.1/size", "0", "EBUSY");
+}
+
+/* The same where the kernel brings blocks online by itself, in a kernel zone. */
+SCENARIO(size_fails_auto_online)
+{
+	struct host *before;
+
+	(void)claim_a(s);
+	sim_set(s, "{'auto_online':'online_kernel'}");
+	(void)sim_fault_errno(s, "*/dax0.1/size", "0", "EBUSY", 1, 0);
+	before = host_save(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	assert_rolled_back(s, before, "dax0.1");
+}
+
+/* A device of size 0 harms nobody: the group is free all the same. */
+SCENARIO(delete_fails)
+{
+	(void)claim_a(s);
+	(void)sim_fault_errno(s, "*/dax_region/delete", "*", "EBUSY", 1, 0);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "ready", 20);
+	sim_retry(s);
+	release_wait_state(s, TAG_A, "released", 10);
+}
+
+/* Another hand takes a block offline before we come to it: it is not ours to put back. */
+SCENARIO(another_hand_takes_a_block_offline)
+{
+	char path[96];
+	unsigned fault;
+
+	(void)claim_a(s);
+	fault = sim_fault(s, block_path(1, path), "'value':'offline','action':'delay','ms':500");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	sim_fault_wait(s, fault, 1);
+	assert_int_equal(sim_write(s, block_path(4, path), "offline"), 0);
+	release_wait_state(s, TAG_A, "ready", 20);
+	sim_retry(s);
+	release_wait_state(s, TAG_A, "released", 10);
+	host_assert_gone(s, TAG_A);
+}
+
+/* Another hand brings a block back that we took offline: nothing is detached. */
+SCENARIO(another_hand_brings_a_block_online)
+{
+	char path[96];
+	unsigned fault;
+	struct host *before;
+	uint64_t since;
+
+	(void)claim_a(s);
+	fault = sim_fault(s, block_path(5, path), "'value':'offline','action':'delay','ms':500");
+	before = host_save(s);
+	since = sim_log_next(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	sim_fault_wait(s, fault, 1);
+	assert_int_equal(sim_write(s, block_path(0, path), "online_movable"), 0);
+	assert_rolled_back(s, before, "not detached");
+	assert_int_equal(sim_writes(s, since, "*/unbind", NULL, false), 0);
+}
+
+SCENARIO(vanish_before)
+{
+	(void)claim_a(s);
+	/* By force, with everything on it, before the daemon's first write. */
+	(void)sim_fault(s, "*/memory*/state", "'value':'offline','action':'vanish','what':'group'");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "vanished", 20);
+	host_assert_gone(s, TAG_A);
+}
+
+SCENARIO(vanish_during)
+{
+	char path[96];
+
+	(void)claim_a(s);
+	(void)sim_fault(s, block_path(3, path),
+			"'value':'offline','action':'vanish','what':'group'");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "vanished", 20);
+	host_assert_gone(s, TAG_A);
+}
+
+SCENARIO(vanish_after_the_last_block)
+{
+	char path[96];
+
+	(void)claim_a(s);
+	(void)sim_fault(s, block_path(N_BLOCKS - 1, path),
+			"'value':'offline','action':'after','what':'group'");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "vanished", 20);
+	host_assert_gone(s, TAG_A);
+}
+
+/* The group is free, and goes without another record. */
+SCENARIO(vanish_after)
+{
+	(void)claim_a(s);
+	(void)sim_fault(s, "*/dax_region/delete", "'action':'after','what':'group'");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "released", 20);
+	host_assert_gone(s, TAG_A);
+}
+
+/* The device's retry comes while its memory is still going offline. */
+SCENARIO(retry_while_offlining)
+{
+	_cleanup_json_ struct json_object *r = NULL;
+
+	(void)claim_a(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "offlining", 10);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	r = release_wait(s, TAG_A, "ready", 20);
+	assert_int_equal(member_int(r, "Records"), 6);
+	assert_int_equal(member_int(r, "Attempts"), 1);
+	sim_retry(s);
+	release_wait_state(s, TAG_A, "released", 10);
+}
+
+/* A pinned page: the kernel would try for ever. The deadline interrupts it. */
+SCENARIO(pinned_page)
+{
+	struct host *before;
+
+	(void)claim_a(s);
+	sim_pin(s, BLOCK0 + 2, true);
+	before = host_save(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	assert_rolled_back(s, before, "timed out");
+}
+
+/*
+ * The kernel does not come back even so. The daemon answers, frees another group, and puts this one
+ * back when the kernel lets go.
+ */
+SCENARIO(kernel_does_not_let_go)
+{
+	char path[96];
+	unsigned fault;
+
+	(void)claim_a(s);
+	(void)SIM_RAM(s, "mem0", TAG_B, EXTENT(2 * GiB, 256 * MiB));
+	fault = sim_fault(s, block_path(2, path),
+			  "'value':'offline','action':'hang-uninterruptible'");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	sim_fault_wait(s, fault, 1);
+	daemon_wait_log(s, "does not let go");
+	assert_int_equal(sim_release(s, "mem0", TAG_B), -EBUSY);
+	release_wait_state(s, TAG_B, "ready", 20);
+	sim_retry(s);
+	release_wait_state(s, TAG_B, "released", 10);
+	sim_fault_clear(s);
+	release_wait_state(s, TAG_A, "refused", 20);
+	/* The other group is gone meanwhile, so only this one's memory is compared. */
+	for (unsigned i = 0; i < N_BLOCKS; i++)
+		sysfs_assert(s, block_path(i, path), "online");
+}
+
+/* The worker process is killed in the middle of a step. */
+SCENARIO(worker_dies)
+{
+	char path[96];
+	struct host *before;
+	unsigned fault;
+
+	(void)claim_a(s);
+	fault = sim_fault(s, block_path(2, path), "'value':'offline','action':'hang'");
+	before = host_save(s);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	sim_fault_wait(s, fault, 1);
+	assert_int_equal(command(s, NULL, "pkill -KILL -P %d dcdd-worker", (int)daemon_pid(s)), 0);
+	assert_rolled_back(s, before, "worker");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BLOCK_FAILS_TESTS(EBUSY),
+		BLOCK_FAILS_TESTS(EINVAL),
+		BLOCK_FAILS_TESTS(EIO),
+		BLOCK_FAILS_TESTS(ENOMEM),
+		BLOCK_FAILS_TESTS(EAGAIN),
+		scenario_test_with(block_fails_once, &retries),
+		scenario_test_with(roll_back_needs_several_tries, &once),
+		scenario_test_with(roll_back_fails, &once),
+		scenario_test_with(unbind_fails, &once),
+		scenario_test_with(size_fails, &once),
+		scenario_test_with(size_fails_auto_online, &once),
+		scenario_test_with(delete_fails, &once),
+		scenario_test_with(another_hand_takes_a_block_offline, &once),
+		scenario_test_with(another_hand_brings_a_block_online, &once),
+		scenario_test_with(vanish_before, &once),
+		scenario_test_with(vanish_during, &once),
+		scenario_test_with(vanish_after_the_last_block, &once),
+		scenario_test_with(vanish_after, &once),
+		scenario_test_with(retry_while_offlining, &slow_blocks),
+		scenario_test_with(pinned_page, &short_timeout),
+		scenario_test_with(kernel_does_not_let_go, &short_timeout),
+		scenario_test_with(worker_dies, &once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
