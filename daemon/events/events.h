@@ -35,10 +35,18 @@ unsigned record_format_id(const struct record_format *format);
 int record_decode(const struct record_format *format, const void *data, size_t size, usec_t traced,
 		  struct dc_event *ret);
 
+/* The same; when it fails, *@ret_problem is a static text that says what is wrong. */
+int record_decode_explain(const struct record_format *format, const void *data, size_t size,
+			  usec_t traced, struct dc_event *ret, const char **ret_problem);
+
 /* ---- intake.c: the tracefs side ---- */
 
 struct intake;
 
+/*
+ * All are called from the loop, or from intake_refresh(). They may call intake_refresh(), which
+ * then happens once they are done, but not intake_free().
+ */
 struct intake_ops {
 	/* One decoded record. Records of one CPU come in order; of several CPUs sorted per wake-up.
 	 */
@@ -46,9 +54,16 @@ struct intake_ops {
 	/* @lost records were overwritten before they could be read (at least; 0: unknown number).
 	 */
 	void (*lost)(uint64_t lost, void *userdata);
-	/* The event became available (true) or went away (false). */
+	/*
+	 * The event became available (true) or went away (false; what was unread is lost then). Not
+	 * called for what intake_new() finds.
+	 */
 	void (*available)(bool available, void *userdata);
-	/* A record that could not be decoded; @message names what is wrong with it. */
+	/*
+	 * A record that could not be decoded, or an event that appeared later with an unknown
+	 * layout;
+	 * @message names what is wrong.
+	 */
 	void (*bad_record)(const char *message, void *userdata);
 };
 
@@ -57,7 +72,7 @@ struct intake_ops {
  * trace_clock=mono and buffer_percent=0, and subscribes to @system/@event, now or, if it does not
  * exist yet, as soon as it does. What an adopted instance still holds is delivered.
  * 0, or -ENOENT: no tracefs mounted; -EACCES/-EPERM; -EINVAL with an unknown record layout; in all
- * of these *@ret_error says what is missing and what to do (caller frees).
+ * of these *@ret_error says what is missing and what to do (caller frees; NULL if out of memory).
  */
 int intake_new(struct event_base *base, const char *instance, const char *system, const char *event,
 	       size_t buffer_kib, const struct intake_ops *ops, void *userdata, struct intake **ret,
