@@ -6,12 +6,16 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include <event2/event.h>
 
 #include <dcdd/inventory.h>
 
 #define WORKER_PATH_MAX 192
 #define WORKER_VALUE_MAX 64
+
+#define WORKER_CANCEL_SIGNAL SIGUSR1
 
 enum worker_op {
 	WORKER_WRITE, /* write value to path, both relative to the sysfs root */
@@ -26,8 +30,8 @@ enum worker_op {
 struct guard_expect {
 	char device[DEV_NAME_MAX];
 	struct tag tag;
-	uint64_t size;
-	struct range first_mapping;
+	uint64_t size;		    /* 0: claims nothing any more; tag and mapping are ignored */
+	struct range first_mapping; /* the one with the lowest start */
 };
 
 struct worker_request {
@@ -37,7 +41,10 @@ struct worker_request {
 	/* Attribute (or symlink: then its target's last component) read before and after; "": none.
 	 */
 	char watch[WORKER_PATH_MAX];
-	/* If not "": do nothing and answer -EALREADY when the watch already reads so. */
+	/*
+	 * If not "": do nothing and answer -EALREADY when the watch already reads so. The write is
+	 * not judged then: -EALREADY comes before any refusal by the guard.
+	 */
 	char skip_if[WORKER_VALUE_MAX];
 	struct guard_expect expect; /* used if the write is destructive */
 };
@@ -57,8 +64,9 @@ struct worker;
 typedef void (*worker_done_t)(struct worker *w, struct worker_reply *reply, void *userdata);
 
 /*
- * Starts a worker: `@exe --worker` with the socket as fd 3. @sysfs and @proc are its roots.
- * 0 or negative errno.
+ * Starts a worker: `@exe --worker SYSFS PROC` with the socket as fd 3, stdio as it is here, no
+ * other file, and default signals. @sysfs and @proc are its roots. SIGCHLD must not be ignored. 0
+ * or negative errno.
  */
 int worker_new(struct event_base *base, const char *exe, const char *sysfs, const char *proc,
 	       struct worker **ret);
@@ -67,26 +75,41 @@ bool worker_is_busy(const struct worker *w);
 int32_t worker_pid(const struct worker *w);
 
 /*
- * Hands over one request; @done is called once from the loop: with the answer, or -EPIPE if the
- * worker died. -EBUSY: one is under way.
+ * Hands over one request; @done is called once from the loop, never from here: with the answer,
+ * with -EPIPE if the worker died, or with -EPROTO if its answer made no sense (it is killed then).
+ * @done may submit the next request or free the worker. A worker that died stays dead and answers
+ * every request with -EPIPE: free it and make a new one.
+ *
+ * 0; -EBUSY: one is under way; other negative errno: it was not sent, and @done is not called.
  */
 int worker_submit(struct worker *w, const struct worker_request *request, worker_done_t done,
 		  void *userdata);
 
 /*
  * Interrupts the write under way: signals now and every 100 ms until the answer is there. The
- * answer then is mostly -EINTR, but may be success. Does nothing if idle.
+ * answer then is mostly -EINTR, but may be success. Does nothing if idle or scanning.
  */
 void worker_cancel(struct worker *w);
 
 /*
- * Closes the socket: an idle worker ends at once, a blocked one when the kernel lets go of it.
- * Never waits. No callback comes any more.
+ * Closes the socket: an idle worker ends at once, a busy one is killed and ends when the kernel
+ * lets go of it. Never waits: the process is reaped from the loop when it has ended. No callback
+ * comes any more.
  */
 void worker_free(struct worker *w);
 DEFINE_CLEANUP(struct worker *, worker_free);
 
+/*
+ * Before event_base_free(): kills what worker_free() left running on @base, reaps what has ended,
+ * and frees what is kept for the rest (which init reaps). Workers not freed yet lose their process
+ * too, and are still to be freed.
+ */
+void worker_forget_all(struct event_base *base);
+
 /* ---- process.c: the worker's end ---- */
 
-/* main() of `dcdd --worker`; returns the exit status. */
+/*
+ * main() of `dcdd --worker SYSFS PROC`, with @fd the socket (3); returns the exit status. Must be
+ * called before anything else is set up: no other thread, no signal handler.
+ */
 int worker_main(int fd, const char *sysfs, const char *proc);
