@@ -11,8 +11,16 @@
 
 struct report;
 
-/* @level: syslog priority up to which messages are let through. 0 or -ENOMEM. */
+/*
+ * @level: syslog priority up to which messages are let through. 0 or -ENOMEM.
+ * Messages go to the journal if stderr is connected to it ($JOURNAL_STREAM), else as text to
+ * stderr. A receiver that does not take them is never waited for longer than a moment: the message
+ * is dropped and counted, and the number reported when it listens again. SIGPIPE must be ignored.
+ */
 int report_new(int level, struct report **ret);
+
+/* The same with another descriptor (not taken over) and path of the journal's native socket. */
+int report_new_at(int level, int fd, const char *journal_socket, struct report **ret);
 void report_free(struct report *report);
 DEFINE_CLEANUP(struct report *, report_free);
 void report_set_level(struct report *report, int level);
@@ -25,7 +33,10 @@ struct report_fields {
 	usec_t elapsed;
 };
 
-/* @id: one of the MESSAGE_IDs below as 32 hex digits, or NULL. */
+/*
+ * One message, one line. @id: one of the MESSAGE_IDs below as 32 hex digits, or NULL. @fields may
+ * be NULL, and so may @report: then nothing happens. Keeps errno.
+ */
 void report_full(struct report *report, int level, const char *id,
 		 const struct report_fields *fields, const char *format, ...) _printf_(5, 6);
 
