@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of this folder share: the connection, and the interfaces it exports. */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include <dcdd/names.h>
+
+#include "bus.h"
+
+#define BUS_RELEASE_PREFIX DCDD_OBJECT_PATH "/release"
+#define BUS_RELEASE_PATH_MAX (sizeof(BUS_RELEASE_PREFIX) + 1 + 20)
+
+#define BUS_ERROR_NOT_ALLOWED "org.dcdd1.Error.NotAllowed"
+#define BUS_ERROR_NO_SUCH_TAG "org.dcdd1.Error.NoSuchTag"
+#define BUS_ERROR_INVALID "org.dcdd1.Error.Invalid"
+#define BUS_ERROR_NOT_READY "org.dcdd1.Error.NotReady"
+
+/* What was last announced of a release: tells a change of state from a change of a counter. */
+struct bus_shown {
+	uint64_t id;
+	enum release_state state;
+	bool dirty; /* changed since, to be announced by the next flush */
+};
+
+struct bus {
+	struct event_base *base;
+	const struct bus_ops *ops;
+	void *userdata;
+
+	sd_bus *conn;	       /* NULL while there is no connection */
+	sd_bus_slot *manager;  /* what is exported; dropped before the connection is drained, */
+	sd_bus_slot *releases; /* so that no call reaches an owner that is going away */
+	sd_bus_slot *enumerator;
+	struct event *io;
+	int io_fd;	     /* what io waits on, -EBADF: it does not wait */
+	short io_what;	     /* EV_READ, EV_WRITE */
+	struct event *timer; /* sd-bus' own deadline; without a connection: the next try */
+	struct event *flush; /* announces what changed since the last time */
+
+	bool dispatching; /* below sd_bus_process(): its end re-arms */
+	bool lost;	  /* the connection is to be dropped as soon as that is safe */
+
+	struct bus_shown *shown; /* sorted by id */
+	size_t n_shown, size_shown;
+	bool status_dirty;
+};
+
+/* ---- bus.c ---- */
+
+/* Where the connection is used, at the end: waits for what sd-bus waits for now. */
+void bus_rearm(struct bus *bus);
+
+/* Drops the connection if @error says it is gone, at the next safe moment. Any @error is fine. */
+void bus_check(struct bus *bus, int error);
+
+/* Appends a string that came from outside: only valid UTF-8 may go on the bus. */
+int bus_append_text(sd_bus_message *m, const char *s);
+/* The same as a {sv}. */
+int bus_append_text_entry(sd_bus_message *m, const char *key, const char *value);
+
+/* ---- bus_changes.c ---- */
+
+void bus_changes_flush(struct bus *bus);
+void bus_changes_done(struct bus *bus);
+
+/* ---- bus_manager.c, bus_groups.c, bus_release.c ---- */
+
+/* Both export on bus->conn and fill in the slots. 0 or negative errno. */
+int bus_manager_export(struct bus *bus);
+int bus_manager_emit_changed(struct bus *bus);
+int bus_manager_emit_ready(struct bus *bus, const struct release *release);
+int bus_manager_emit_finished(struct bus *bus, const struct release *release);
+
+/* Appends one a{sv}. */
+int bus_group_append(sd_bus_message *m, const struct inventory *inv, const struct tag_group *group);
+
+int bus_release_export(struct bus *bus);
+/* "/org/dcdd1/release/N". Returns @buf. */
+char *bus_release_path(uint64_t id, char buf[static BUS_RELEASE_PATH_MAX]);
+int bus_release_emit_added(struct bus *bus, uint64_t id);
+int bus_release_emit_removed(struct bus *bus, uint64_t id);
+int bus_release_emit_changed(struct bus *bus, uint64_t id);
+/* Appends the properties as an a{sv}, and Path. */
+int bus_release_append(sd_bus_message *m, const struct release *release);
