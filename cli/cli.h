@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dcdctl: a D-Bus client of dcdd and nothing else; it never touches sysfs. One file per verb. What
+ * the daemon answers is taken over into JSON as it is; tables are made from that, so a key that a
+ * later daemon adds is in the JSON output at once.
+ */
+#pragma once
+
+#include <json-c/json.h>
+#include <systemd/sd-bus.h>
+
+#include <dcdd/base.h>
+#include <dcdd/names.h>
+
+#include "util/format.h"
+
+/* Exit statuses of dcdctl; documented in dcdctl(1). */
+enum cli_exit {
+	CLI_EXIT_OK = 0,
+	CLI_EXIT_FAILURE = 1,
+	CLI_EXIT_USAGE = 2,
+	CLI_EXIT_NOT_RUNNING = 3,
+	CLI_EXIT_NOT_ALLOWED = 4,
+	CLI_EXIT_NO_SUCH_OBJECT = 5,
+};
+
+struct cli {
+	bool json, no_legend, bytes, all;
+	const char *tag; /* the operand, checked and in lower case, or NULL */
+	sd_bus *bus;
+};
+
+/* ---- verbs; return an enum cli_exit ---- */
+
+int verb_status(struct cli *cli);
+int verb_releases(struct cli *cli);
+int verb_groups(struct cli *cli);
+
+/* ---- client.c ---- */
+
+/* Prints what is wrong to stderr. Returns CLI_EXIT_OK and the connection in cli->bus, or why not.
+ */
+int client_connect(struct cli *cli);
+
+/*
+ * Calls a method without arguments, or with one string argument if @argument is not NULL, of the
+ * Manager object. CLI_EXIT_OK and the answer's one value as JSON (caller puts), else says why not
+ * on stderr. Dictionary keys become snake_case.
+ */
+int client_call(struct cli *cli, const char *interface, const char *method, const char *argument,
+		json_object **ret);
+
+/* ---- message.c ---- */
+
+/* Reads the next complete value of @m. 0, -EBADMSG, -ENOMEM, or what sd-bus says. */
+int message_to_json(sd_bus_message *m, json_object **ret);
+
+/* ---- output.c ---- */
+
+/* Say so on stderr and return CLI_EXIT_FAILURE. */
+int output_no_memory(void);
+int output_unusable(void);
+
+/* Prints a document, or a table. Both return CLI_EXIT_OK or CLI_EXIT_FAILURE, having said why. */
+int output_json(json_object *document);
+
+struct column {
+	const char *name;
+	bool right; /* aligned: numbers */
+	bool wrap;  /* long text */
+};
+
+struct table;
+
+/* Columns are not copied. NULL: out of memory. */
+struct table *table_new(const struct cli *cli, const struct column *columns, size_t n_columns);
+/* Starts a row; cells are then filled by column. 0 or -ENOMEM. */
+int table_row(struct table *table);
+/* Sets a cell of the last row; control characters are escaped. "" and NULL show as "-". */
+int table_cell(struct table *table, size_t column, const char *text);
+int table_print(struct table *table);
+void table_free(struct table *table);
+DEFINE_CLEANUP(struct table *, table_free);
+
+/* "1.5G", or with --bytes "1610612736". Returns @buf. */
+#define SIZE_STRLEN 32
+char *format_size(const struct cli *cli, uint64_t bytes, char buf[static SIZE_STRLEN]);
+
+/* How long ago @then (CLOCK_MONOTONIC) was, as format_duration(). Returns @buf. */
+#define AGE_STRLEN FORMAT_DURATION_STRLEN
+char *format_age(usec_t then, char buf[static AGE_STRLEN]);
+
+/* A member, if it is there and of that type, else "", 0, false. */
+const char *field_string(json_object *object, const char *key);
+uint64_t field_uint64(json_object *object, const char *key);
+bool field_bool(json_object *object, const char *key);
+/* An array, NULL if it is none; its length is then 0. */
+json_object *field_array(json_object *object, const char *key, size_t *ret_length);
+
+/* The tag, or for what is untagged "-" with its device physical address. Returns @buf. */
+#define TAG_CELL_STRLEN 64
+char *format_tag(json_object *object, char buf[static TAG_CELL_STRLEN]);
+
+static inline void json_putp(json_object **object)
+{
+	json_object_put(*object);
+}
+#define _cleanup_json_ _cleanup_(json_putp)

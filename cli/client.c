@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The connection to the bus, calls, and what their failures mean to a person and to a script. */
+#include "cli.h"
+#include "util/escape.h"
+
+#define CALL_TIMEOUT_USEC (10 * USEC_PER_SEC)
+
+int client_connect(struct cli *cli)
+{
+	int r = sd_bus_open_system(&cli->bus);
+
+	if (r >= 0)
+		r = sd_bus_set_method_call_timeout(cli->bus, CALL_TIMEOUT_USEC);
+	if (r >= 0)
+		return CLI_EXIT_OK;
+	(void)fprintf(stderr, "dcdctl: cannot connect to the system bus: %s\n", strerror(-r));
+	return CLI_EXIT_FAILURE;
+}
+
+static int explain_error(const sd_bus_error *error, int r)
+{
+	static const struct {
+		const char *prefix;
+		enum cli_exit status;
+	} table[] = {
+		{ "org.freedesktop.DBus.Error.ServiceUnknown", CLI_EXIT_NOT_RUNNING },
+		{ "org.freedesktop.DBus.Error.NameHasNoOwner", CLI_EXIT_NOT_RUNNING },
+		/* The daemon went away in the middle of the call. */
+		{ "org.freedesktop.DBus.Error.NoReply", CLI_EXIT_FAILURE },
+		{ "org.freedesktop.DBus.Error.AccessDenied", CLI_EXIT_NOT_ALLOWED },
+		{ "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+		  CLI_EXIT_NOT_ALLOWED },
+		{ "org.dcdd1.Error.NotAllowed", CLI_EXIT_NOT_ALLOWED },
+		{ "org.dcdd1.Error.NoSuchTag", CLI_EXIT_NO_SUCH_OBJECT },
+		{ "org.freedesktop.DBus.Error.UnknownObject", CLI_EXIT_NO_SUCH_OBJECT },
+	};
+	enum cli_exit status = CLI_EXIT_FAILURE;
+	char message[512];
+
+	for (size_t i = 0; error->name && i < ARRAY_SIZE(table); i++)
+		if (streq(error->name, table[i].prefix))
+			status = table[i].status;
+	if (status == CLI_EXIT_NOT_RUNNING) {
+		(void)fputs("dcdctl: dcdd is not running (no owner of " DCDD_BUS_NAME
+			    " on the system bus); start it with systemctl start dcdd\n",
+			    stderr);
+		return status;
+	}
+	escape_text(error->message ? error->message : strerror(-r), message, sizeof(message));
+	if (r == -ETIMEDOUT)
+		(void)fprintf(stderr, "dcdctl: dcdd does not answer: %s\n", message);
+	else
+		(void)fprintf(stderr, "dcdctl: %s\n", message);
+	return status;
+}
+
+int client_call(struct cli *cli, const char *interface, const char *method, const char *argument,
+		json_object **ret)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r, status;
+
+	r = sd_bus_message_new_method_call(cli->bus, &call, DCDD_BUS_NAME, DCDD_OBJECT_PATH,
+					   interface, method);
+	/* A look must not start the daemon. */
+	if (r >= 0)
+		r = sd_bus_message_set_auto_start(call, false);
+	if (r >= 0 && argument)
+		r = sd_bus_message_append(call, "s", argument);
+	if (r >= 0) {
+		r = sd_bus_call(cli->bus, call, 0, &error, &reply);
+		if (r < 0) {
+			status = explain_error(&error, r);
+			return status;
+		}
+		r = message_to_json(reply, ret);
+	}
+	if (r >= 0)
+		return CLI_EXIT_OK;
+	(void)fprintf(stderr, "dcdctl: cannot use the answer of dcdd: %s\n", strerror(-r));
+	return CLI_EXIT_FAILURE;
+}

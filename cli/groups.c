@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dcdctl groups: the tag groups the host has, and what stands on them. */
+#include "cli.h"
+
+enum {
+	COLUMN_TAG,
+	COLUMN_MEMDEV,
+	COLUMN_REGION,
+	COLUMN_SIZE,
+	COLUMN_EXTENTS,
+	COLUMN_DEVICE,
+	COLUMN_MODE,
+	COLUMN_ONLINE,
+};
+
+static const struct column columns[] = {
+	[COLUMN_TAG] = { .name = "TAG" },
+	[COLUMN_MEMDEV] = { .name = "MEMDEV" },
+	[COLUMN_REGION] = { .name = "REGION" },
+	[COLUMN_SIZE] = { .name = "SIZE", .right = true },
+	[COLUMN_EXTENTS] = { .name = "EXTENTS", .right = true },
+	[COLUMN_DEVICE] = { .name = "DEVICE" },
+	[COLUMN_MODE] = { .name = "MODE" },
+	[COLUMN_ONLINE] = { .name = "ONLINE", .right = true },
+};
+
+/* D-Bus has extents as (name, start, length) for the size of the message; JSON names the parts. */
+static int name_extents(json_object *group)
+{
+	static const char *const keys[] = { "name", "dpa_start", "length" };
+	json_object *extents;
+	size_t n;
+
+	extents = field_array(group, "extents", &n);
+	for (size_t i = 0; i < n; i++) {
+		json_object *parts = json_object_array_get_idx(extents, i), *named;
+
+		if (!json_object_is_type(parts, json_type_array))
+			continue;
+		named = json_object_new_object();
+		if (!named)
+			return -ENOMEM;
+		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+			(void)json_object_object_add(
+				named, keys[k],
+				json_object_get(json_object_array_get_idx(parts, k)));
+		if (json_object_array_put_idx(extents, i, named) < 0) {
+			json_object_put(named);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int add_device(const struct cli *cli, struct table *table, json_object *device)
+{
+	char size[SIZE_STRLEN] = "";
+	int r;
+
+	/* Without memory blocks there is nothing to be online. */
+	if (field_uint64(device, "blocks") > 0)
+		format_size(cli, field_uint64(device, "online_bytes"), size);
+	r = table_cell(table, COLUMN_DEVICE, field_string(device, "name"));
+	if (r >= 0)
+		r = table_cell(table, COLUMN_MODE, field_string(device, "mode"));
+	return r < 0 ? r : table_cell(table, COLUMN_ONLINE, size);
+}
+
+/* @device may be NULL: nothing claims the group. */
+static int add_row(const struct cli *cli, struct table *table, json_object *group,
+		   json_object *device)
+{
+	char tag[TAG_CELL_STRLEN], size[SIZE_STRLEN], extents[32];
+	size_t n_extents;
+	int r;
+
+	(void)field_array(group, "extents", &n_extents);
+	(void)snprintf(extents, sizeof(extents), "%zu", n_extents);
+	r = table_row(table);
+	if (r >= 0)
+		r = table_cell(table, COLUMN_TAG, format_tag(group, tag));
+	if (r >= 0)
+		r = table_cell(table, COLUMN_MEMDEV, field_string(group, "memdev"));
+	if (r >= 0)
+		r = table_cell(table, COLUMN_REGION, field_string(group, "region"));
+	if (r >= 0)
+		r = table_cell(table, COLUMN_SIZE,
+			       format_size(cli, field_uint64(group, "bytes"), size));
+	if (r >= 0)
+		r = table_cell(table, COLUMN_EXTENTS, extents);
+	return r < 0 ? r : add_device(cli, table, device);
+}
+
+/* A group of several devices has a line for each, said in full: each can be read by itself. */
+static int add_rows(const struct cli *cli, struct table *table, json_object *group)
+{
+	json_object *devices;
+	size_t n;
+	int r = 0;
+
+	devices = field_array(group, "devices", &n);
+	if (n == 0)
+		return add_row(cli, table, group, NULL);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = add_row(cli, table, group, json_object_array_get_idx(devices, i));
+	return r;
+}
+
+static json_object *choose(const struct cli *cli, json_object *all)
+{
+	json_object *chosen = json_object_new_array();
+
+	if (!chosen)
+		return NULL;
+	for (size_t i = 0; i < json_object_array_length(all); i++) {
+		json_object *group = json_object_array_get_idx(all, i);
+
+		if (cli->tag && !streq(field_string(group, "tag"), cli->tag))
+			continue;
+		if (name_extents(group) < 0 ||
+		    json_object_array_add(chosen, json_object_get(group)) < 0) {
+			json_object_put(chosen);
+			return NULL;
+		}
+	}
+	return chosen;
+}
+
+int verb_groups(struct cli *cli)
+{
+	_cleanup_json_ json_object *all = NULL, *chosen = NULL;
+	_cleanup_(table_freep) struct table *table = NULL;
+	int r;
+
+	r = client_call(cli, DCDD_INTERFACE_MANAGER, "ListGroups", NULL, &all);
+	if (r != CLI_EXIT_OK)
+		return r;
+	if (!json_object_is_type(all, json_type_array))
+		return output_unusable();
+	chosen = choose(cli, all);
+	if (!chosen)
+		return output_no_memory();
+	if (cli->tag && json_object_array_length(chosen) == 0) {
+		(void)fprintf(stderr, "dcdctl: no group with tag %s\n", cli->tag);
+		return CLI_EXIT_NO_SUCH_OBJECT;
+	}
+	if (cli->json)
+		return output_json(chosen);
+
+	table = table_new(cli, columns, ARRAY_SIZE(columns));
+	if (!table)
+		return output_no_memory();
+	for (size_t i = 0; i < json_object_array_length(chosen); i++)
+		if (add_rows(cli, table, json_object_array_get_idx(chosen, i)) < 0)
+			return output_no_memory();
+	return table_print(table);
+}
