@@ -232,12 +232,23 @@ static int connect_bus(struct daemon *d)
 	return DCDD_EXIT_OK;
 }
 
+/*
+ * The worker is this very program, also after the file was replaced by an upgrade. Under valgrind
+ * /proc/self/exe is valgrind's own, so the path can be given (CONTRIBUTING.md).
+ */
+static const char *worker_program(void)
+{
+	const char *program = secure_getenv("DCDD_WORKER");
+
+	return program ? program : "/proc/self/exe";
+}
+
 /* In an order such that what fails leaves the host as it was. */
 static int daemon_start(struct daemon *d, struct policy *policy)
 {
 	struct manager_setup setup = {
 		.report = d->report,
-		.exe = "/proc/self/exe",
+		.exe = worker_program(),
 		.sysfs = "/sys",
 		.proc = "/proc",
 		.started = on_started,
@@ -282,6 +293,8 @@ static void daemon_done(struct daemon *d)
 		manager_set_bus(d->manager, NULL);
 	bus_free(d->bus);
 	manager_free(d->manager);
+	if (d->loop)
+		worker_forget_all(loop_base(d->loop));
 	loop_free(d->loop);
 	report_free(d->report);
 	(void)safe_close(d->lock_fd);

@@ -94,7 +94,8 @@ static unsigned postpone(struct release *r, const struct machine_input *in, cons
 		return finish(r, in, RELEASE_REFUSED, 0);
 	}
 	if (r->tries > r->decision.settings.retries) {
-		set_reason(r, "%.200s; given up after %u tries", text, r->tries);
+		set_reason(r, "%.200s; given up after %u %s", text, r->tries,
+			   r->tries == 1 ? "try" : "tries");
 		return finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold);
 	}
 	wait = backoff(r);
@@ -307,6 +308,19 @@ static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 	return r->wait == WAIT_SCAN ? wait_for_outcome(r, in) : 0;
 }
 
+/* Looks the group up in the newest inventory, and keeps what is told of it when it is gone. */
+static int find_group(struct release *r, const struct machine_input *in, struct tag_group *ret)
+{
+	int found = inventory_find_group(in->inventory, &r->key, &r->dpa, ret);
+
+	if (found < 0)
+		return found;
+	r->bytes = tag_group_bytes(in->inventory, ret);
+	r->n_extents = ret->n_extents;
+	(void)str_copy(r->region, sizeof(r->region), in->inventory->regions[ret->region].name);
+	return 0;
+}
+
 unsigned machine_scanned(struct release *r, const struct machine_input *in)
 {
 	struct tag_group group;
@@ -315,13 +329,8 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 	if (release_state_is_final(r->state) || r->wait == WAIT_STEP || r->wait == WAIT_TURN)
 		return 0;
 
-	found = inventory_find_group(in->inventory, &r->key, &r->dpa, &group);
-	if (found == 0) {
-		r->bytes = tag_group_bytes(in->inventory, &group);
-		r->n_extents = group.n_extents;
-		(void)str_copy(r->region, sizeof(r->region),
-			       in->inventory->regions[group.region].name);
-	} else if (found != -ENOENT) {
+	found = find_group(r, in, &group);
+	if (found < 0 && found != -ENOENT) {
 		set_reason(r, "its region or memory device is gone");
 		return finish(r, in, RELEASE_VANISHED, 0);
 	}
@@ -360,8 +369,12 @@ static unsigned scan_or_go(struct release *r, const struct machine_input *in)
 
 unsigned machine_begin(struct release *r, const struct machine_input *in)
 {
+	struct tag_group group;
+
 	enter(r, in, RELEASE_REQUESTED);
 	r->entered = in->now;
+	if (in->inventory)
+		(void)find_group(r, in, &group);
 	r->settle_end = usec_add(in->now, in->policy->settle_time);
 	set_reason(r, "the device asked for it");
 	/* Not scan_or_go(): claims come without any event, the inventory may miss one. */

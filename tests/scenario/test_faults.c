@@ -14,6 +14,13 @@
 #define ONCE "[release]\nretries = 0\n"
 
 static const struct scenario_options once = { .config = ONCE };
+/* Nothing in a kernel zone keeps a block from going offline. */
+static const struct scenario_options movable_kernel_zone = {
+	.config = ONCE,
+	.topology = "{'boot_memory':'3G','kernel_unmovable':false,'memdevs':[{'serial':99,"
+		    "'partitions':[{'dpa':0,'size':'4G'}],"
+		    "'regions':[{'partition':0,'hpa':'0xa90000000'}]}]}",
+};
 static const struct scenario_options retries = {
 	.config = "[release]\nretries = 2\nbackoff-initial = 50ms\n",
 };
@@ -164,7 +171,10 @@ SCENARIO(size_fails)
 	device_step_fails(s, "*/dax0.1/size", "0", "EBUSY");
 }
 
-/* The same where the kernel brings blocks online by itself, in a kernel zone. */
+/*
+ * The same where the kernel brings blocks online by itself, in a kernel zone: they go offline once
+ * more and come back in theirs.
+ */
 SCENARIO(size_fails_auto_online)
 {
 	struct host *before;
@@ -175,6 +185,20 @@ SCENARIO(size_fails_auto_online)
 	before = host_save(s);
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
 	assert_rolled_back(s, before, "dax0.1");
+}
+
+/* And where they cannot leave that zone any more, this is what the daemon says. */
+SCENARIO(size_fails_auto_online_for_ever)
+{
+	_cleanup_json_ struct json_object *r = NULL;
+
+	(void)claim_a(s);
+	sim_set(s, "{'auto_online':'online_kernel'}");
+	(void)sim_fault_errno(s, "*/dax0.1/size", "0", "EBUSY", 1, 0);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	r = release_wait(s, TAG_A, "failed", 60);
+	if (!strstr(member_string(r, "Reason"), "was online in movable"))
+		scenario_fail(s, "the reason is \"%s\"", member_string(r, "Reason"));
 }
 
 /* A device of size 0 harms nobody: the group is free all the same. */
@@ -262,7 +286,7 @@ SCENARIO(vanish_after_the_last_block)
 SCENARIO(vanish_after)
 {
 	(void)claim_a(s);
-	(void)sim_fault(s, "*/dax_region/delete", "'action':'after','what':'group'");
+	(void)sim_fault(s, "*/dax0.1/size", "'value':'0','action':'after','what':'group'");
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
 	release_wait_state(s, TAG_A, "released", 20);
 	host_assert_gone(s, TAG_A);
@@ -311,7 +335,9 @@ SCENARIO(kernel_does_not_let_go)
 			  "'value':'offline','action':'hang-uninterruptible'");
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
 	sim_fault_wait(s, fault, 1);
-	daemon_wait_log(s, "does not let go");
+	for (usec_t deadline = deadline_in(30); !daemon_log_has(s, "does not let go");)
+		if (deadline_passed(deadline))
+			scenario_fail(s, "the daemon did not notice that the kernel hangs");
 	assert_int_equal(sim_release(s, "mem0", TAG_B), -EBUSY);
 	release_wait_state(s, TAG_B, "ready", 20);
 	sim_retry(s);
@@ -319,8 +345,11 @@ SCENARIO(kernel_does_not_let_go)
 	sim_fault_clear(s);
 	release_wait_state(s, TAG_A, "refused", 20);
 	/* The other group is gone meanwhile, so only this one's memory is compared. */
-	for (unsigned i = 0; i < N_BLOCKS; i++)
-		sysfs_assert(s, block_path(i, path), "online");
+	for (unsigned i = 0; i < N_BLOCKS; i++) {
+		(void)snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
+			       (unsigned long long)BLOCK0 + i);
+		sysfs_assert(s, path, "online");
+	}
 }
 
 /* The worker process is killed in the middle of a step. */
@@ -352,7 +381,8 @@ int main(void)
 		scenario_test_with(roll_back_fails, &once),
 		scenario_test_with(unbind_fails, &once),
 		scenario_test_with(size_fails, &once),
-		scenario_test_with(size_fails_auto_online, &once),
+		scenario_test_with(size_fails_auto_online, &movable_kernel_zone),
+		scenario_test_with(size_fails_auto_online_for_ever, &once),
 		scenario_test_with(delete_fails, &once),
 		scenario_test_with(another_hand_takes_a_block_offline, &once),
 		scenario_test_with(another_hand_brings_a_block_online, &once),

@@ -53,7 +53,7 @@ SCENARIO(neighbour_in_the_gap)
 		(void)snprintf(path, sizeof(path), "*/memory%llu/*",
 			       (unsigned long long)BLOCK0 + i);
 		assert_int_equal(sim_writes(s, since, path, NULL, false), 0);
-		(void)snprintf(path, sizeof(path), "devices/system/memory/memory%llu/state",
+		(void)snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%llu/state",
 			       (unsigned long long)BLOCK0 + i);
 		sysfs_assert(s, path, "online");
 	}
@@ -126,7 +126,8 @@ SCENARIO(sharable)
 {
 	SIM_ADD(s, "mem0", TAG_A, EXTENT_SEQ(4 * GiB, 256 * MiB, 0),
 		EXTENT_SEQ(5 * GiB, 128 * MiB, 1));
-	(void)sim_claim(s, "mem0", TAG_A, "device_dax", "offline");
+	/* The device's second region. */
+	sim_ok(s, "{'cmd':'claim','region':'region1','tag':'%s','driver':'device_dax'}", TAG_A);
 	assert_freed(s, "mem0", TAG_A);
 }
 
@@ -136,11 +137,19 @@ SCENARIO(older_names)
 	assert_freed(s, "mem0", TAG_A);
 }
 
+/* Brought online by the device's own attribute, which therefore tells the truth. */
+static void claim_atomic(struct scenario *s)
+{
+	SIM_ADD(s, "mem0", TAG_A, EXTENT(0, 512 * MiB), EXTENT(1024 * MiB, 256 * MiB));
+	(void)sim_claim(s, "mem0", TAG_A, "kmem", "offline");
+	assert_int_equal(sim_write(s, "bus/dax/devices/dax0.1/state", "online_movable"), 0);
+}
+
 SCENARIO(atomic_state)
 {
 	uint64_t since;
 
-	(void)SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 512 * MiB), EXTENT(1024 * MiB, 256 * MiB));
+	claim_atomic(s);
 	since = sim_log_next(s);
 	assert_freed(s, "mem0", TAG_A);
 	assert_int_equal(sim_writes(s, since, "*/dax*/state", "unplugged", true), 1);
@@ -151,7 +160,7 @@ SCENARIO(atomic_state_fails)
 {
 	struct host *before;
 
-	(void)SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 512 * MiB));
+	claim_atomic(s);
 	sim_unmovable(s, BLOCK0 + 3, true);
 	before = host_save(s);
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
@@ -164,7 +173,7 @@ SCENARIO(atomic_state_is_put_back)
 {
 	struct host *before;
 
-	(void)SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 512 * MiB));
+	claim_atomic(s);
 	before = host_save(s);
 	(void)sim_fault_errno(s, "*/kmem/unbind", "*", "EIO", 1, 1);
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
@@ -172,7 +181,8 @@ SCENARIO(atomic_state_is_put_back)
 	host_assert_same(s, before);
 }
 
-SCENARIO(atomic_state_not_wanted)
+/* Onlined block by block, the attribute does not know of it: so it is not used. */
+SCENARIO(atomic_state_stale)
 {
 	uint64_t since;
 
@@ -181,6 +191,17 @@ SCENARIO(atomic_state_not_wanted)
 	assert_freed(s, "mem0", TAG_A);
 	assert_int_equal(sim_writes(s, since, "*/dax*/state", NULL, false), 0);
 	assert_int_equal(sim_writes(s, since, "*/memory*/state", "offline", true), 4);
+}
+
+SCENARIO(atomic_state_not_wanted)
+{
+	uint64_t since;
+
+	claim_atomic(s);
+	since = sim_log_next(s);
+	assert_freed(s, "mem0", TAG_A);
+	assert_int_equal(sim_writes(s, since, "*/dax*/state", NULL, false), 0);
+	assert_int_equal(sim_writes(s, since, "*/memory*/state", "offline", true), 6);
 }
 
 SCENARIO(untagged)
@@ -237,6 +258,7 @@ int main(void)
 		scenario_test_with(atomic_state, &atomic),
 		scenario_test_with(atomic_state_fails, &atomic),
 		scenario_test_with(atomic_state_is_put_back, &atomic),
+		scenario_test_with(atomic_state_stale, &atomic),
 		scenario_test_with(atomic_state_not_wanted, &blocks_only),
 		scenario_test(untagged),
 		scenario_test(untagged_hidden_group),

@@ -129,7 +129,7 @@ SCENARIO(system_ram_on_the_initial_device)
 	since = sim_log_next(s);
 	assert_freed(s, TAG_A);
 	assert_int_equal(sim_writes(s, since, "*/delete", NULL, false), 0);
-	sysfs_assert(s, "bus/dax/devices/dax0.0/size", "0");
+	sysfs_assert(s, "/sys/bus/dax/devices/dax0.0/size", "0");
 }
 
 SCENARIO(devdax_idle_is_kept_by_default)
