@@ -204,7 +204,7 @@ static void test_main_job(void **state)
 
 	assert_true(fake_release(&run.host, &tag));
 	in = input(&run);
-	pump(&run, machine_record(run.r, &in, run.now));
+	pump(&run, machine_record(run.r, &in, 1, run.now));
 	pass_deadline(&run);
 	assert_int_equal(run.r->state, RELEASE_RELEASED);
 	assert_true(run.finished);
