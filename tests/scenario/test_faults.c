@@ -286,9 +286,23 @@ SCENARIO(vanish_after_the_last_block)
 SCENARIO(vanish_after)
 {
 	(void)claim_a(s);
-	(void)sim_fault(s, "*/dax0.1/size", "'value':'0','action':'after','what':'group'");
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	release_wait_state(s, TAG_A, "released", 20);
+	release_wait_state(s, TAG_A, "ready", 20);
+	/* At the daemon's next look. */
+	(void)sim_fault(s, "*/extent*/offset", "'op':'read','action':'vanish','what':'group'");
+	release_wait_state(s, TAG_A, "released", 30);
+	host_assert_gone(s, TAG_A);
+}
+
+/* Somebody deletes the device when all its memory is offline: the group is free that way, too. */
+SCENARIO(device_deleted_by_another_hand)
+{
+	(void)claim_a(s);
+	(void)sim_fault(s, "*/dax0.1/size", "'value':'0','action':'vanish','what':'device'");
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "ready", 20);
+	sim_retry(s);
+	release_wait_state(s, TAG_A, "released", 10);
 	host_assert_gone(s, TAG_A);
 }
 
@@ -390,6 +404,7 @@ int main(void)
 		scenario_test_with(vanish_during, &once),
 		scenario_test_with(vanish_after_the_last_block, &once),
 		scenario_test_with(vanish_after, &once),
+		scenario_test_with(device_deleted_by_another_hand, &once),
 		scenario_test_with(retry_while_offlining, &slow_blocks),
 		scenario_test_with(pinned_page, &short_timeout),
 		scenario_test_with(kernel_does_not_let_go, &short_timeout),

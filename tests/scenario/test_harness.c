@@ -258,11 +258,6 @@ SCENARIO(inner_killed)
 	release_wait_state(s, TAG_A, "ready", 1);
 }
 
-SCENARIO(inner_says_nothing)
-{
-	daemon_wait_log(s, "no such words");
-}
-
 SCENARIO(inner_waits_for_release)
 {
 	release_wait_state(s, TAG_A, "ready", 1);
@@ -272,7 +267,7 @@ static void test_bad_daemon_fails(void **state _unused_)
 {
 	static const struct {
 		const char *how;
-		struct wrong wrong[3];
+		struct wrong wrong[3]; /* up to the first without a message */
 	} all[] = {
 		{ "crash",
 		  { { scenario_test_with(inner_idle, &fake_daemon), "ended with status 139" },
@@ -288,13 +283,14 @@ static void test_bad_daemon_fails(void **state _unused_)
 		    { scenario_test_with(inner_killed, &fake_daemon), "not running" } } },
 		{ "report",
 		  { { scenario_test_with(inner_idle, &fake_daemon), "ERROR: AddressSanitizer" },
-		    { scenario_test_with(inner_stops_daemon, &fake_daemon), "AddressSanitizer" },
-		    { scenario_test_with(inner_says_nothing, &fake_daemon), "never said" } } },
+		    { scenario_test_with(inner_stops_daemon, &fake_daemon),
+		      "AddressSanitizer" } } },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		use_fake(all[i].how);
-		assert_all_fail(all[i].wrong);
+		for (size_t k = 0; k < ARRAY_SIZE(all[i].wrong) && all[i].wrong[k].message; k++)
+			assert_fail(&all[i].wrong[k], 1);
 	}
 }
 

@@ -252,13 +252,6 @@ SCENARIO(unknown_memdev)
 			"no memory device mem9");
 }
 
-SCENARIO(memdev_name_too_long)
-{
-	assert_harmless(s,
-			"{'memdev':'mem0123456789012345678901234567890123456789','event_type':1}",
-			"Ignoring a trace record");
-}
-
 SCENARIO(forced_release)
 {
 	struct host *before;
@@ -330,7 +323,6 @@ int main(void)
 		scenario_test(dpa_outside_every_region),
 		scenario_test(dpa_overflows),
 		scenario_test(unknown_memdev),
-		scenario_test(memdev_name_too_long),
 		scenario_test(forced_release),
 		scenario_test_with(released_right_after_it_was_added, &slow_blocks),
 		scenario_test(refused_is_not_asked_again_at_once),

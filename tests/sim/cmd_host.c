@@ -297,6 +297,11 @@ static int run_event(struct sim *sim, struct json_object *request,
 	(void)pthread_mutex_unlock(&sim->lock);
 	r = sim_event_set(sim, present, field, ret_error);
 	(void)pthread_mutex_lock(&sim->lock);
+	/* It comes and goes with the module that has it, and modules have uevents. */
+	if (r >= 0)
+		sim_uevent(sim, &(struct engine_uevent){ .action = present ? "add" : "remove",
+							 .devpath = "/module/cxl_core",
+							 .subsystem = "module" });
 	return r;
 }
 

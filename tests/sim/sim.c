@@ -45,9 +45,8 @@ static usec_t on_now(void *userdata _unused_)
 	return now_usec(CLOCK_MONOTONIC);
 }
 
-static void on_uevent(const struct engine_uevent *event, void *userdata)
+void sim_uevent(struct sim *sim, const struct engine_uevent *event)
 {
-	struct sim *sim = userdata;
 	struct sim_pending *pending = must(calloc(1, sizeof(*pending)));
 	struct json_object *entry;
 
@@ -64,6 +63,11 @@ static void on_uevent(const struct engine_uevent *event, void *userdata)
 	log_add_string(entry, "action", event->action);
 	log_add_string(entry, "devpath", event->devpath);
 	log_add_string(entry, "subsystem", event->subsystem);
+}
+
+static void on_uevent(const struct engine_uevent *event, void *userdata)
+{
+	sim_uevent(userdata, event);
 }
 
 static void on_kmsg(const char *line, void *userdata)

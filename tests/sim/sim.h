@@ -83,6 +83,9 @@ int sim_reset(struct sim *sim, struct json_object *topology, enum engine_naming 
 /* Reads the settings that can change at any time out of @object over what @settings holds. */
 int settings_parse(struct sim_settings *settings, struct json_object *object, char **ret_error);
 
+/* A uevent, logged now and sent by sim_settle(). Under the lock. */
+void sim_uevent(struct sim *sim, const struct engine_uevent *event);
+
 /* After anything that may have changed the engine: /dev and uevents follow, waiters wake. */
 void sim_settle(struct sim *sim);
 
