@@ -247,7 +247,21 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 	return 0;
 }
 
-static unsigned back_scanned(struct release *r, const struct machine_input *in)
+/*
+ * Nothing can be put back, but nothing claims the group either, and all its memory had gone offline
+ * by our own hand: so it is what it was to become.
+ */
+static bool is_free_by_another_hand(const struct release *r, const struct machine_input *in,
+				    const struct tag_group *group)
+{
+	uint32_t device;
+
+	return tag_group_devices(in->inventory, group, &device, 1) == 0 &&
+	       r->plan.blocks_offline == r->plan.blocks_total;
+}
+
+static unsigned back_scanned(struct release *r, const struct machine_input *in,
+			     const struct tag_group *group)
 {
 	char why[RELEASE_REASON_MAX / 2];
 	char text[RELEASE_REASON_MAX];
@@ -258,6 +272,8 @@ static unsigned back_scanned(struct release *r, const struct machine_input *in)
 		(void)snprintf(text, sizeof(text), "%.150s; everything is as before", r->failure);
 		return postpone(r, in, text);
 	}
+	if (n > 0 && r->plan.back.n == 0 && is_free_by_another_hand(r, in, group))
+		return become_ready(r, in);
 	if (n < 0 || r->plan.back.n == 0 || r->rounds >= MACHINE_BACK_ROUNDS) {
 		set_reason(r, "%.110s; roll-back failed: %.100s", r->failure,
 			   n < 0 ? strerror(-n) : why);
@@ -351,7 +367,7 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 	case RELEASE_ROLLING_BACK:
 		if (found < 0)
 			return finish_vanished(r, in, "it was being rolled back");
-		return r->wait == WAIT_SCAN ? back_scanned(r, in) : 0;
+		return r->wait == WAIT_SCAN ? back_scanned(r, in, &group) : 0;
 	default:
 		return 0;
 	}
@@ -381,9 +397,10 @@ unsigned machine_begin(struct release *r, const struct machine_input *in)
 	return wait_for(r, WAIT_SCAN, MACHINE_SCAN);
 }
 
-unsigned machine_record(struct release *r, const struct machine_input *in, usec_t traced)
+unsigned machine_record(struct release *r, const struct machine_input *in, uint64_t records,
+			usec_t traced)
 {
-	r->records++;
+	r->records += records;
 	r->last_record = MAX(r->last_record, traced);
 	if (r->state != RELEASE_READY && r->state != RELEASE_REQUESTED)
 		return 0;
@@ -429,8 +446,8 @@ static int verify_step(const struct step *step, const struct worker_reply *reply
 		want = "offline";
 	else if (step->kind == STEP_UNPLUG)
 		want = "unplugged";
-	else if (step->kind == STEP_SIZE_ZERO)
-		want = "0";
+	else if (step->kind == STEP_SIZE_ZERO && reply->after[0])
+		want = "0"; /* the whole device may be gone by now, which is as good */
 	return want && !streq(reply->after, want) ? -EAGAIN : 0;
 }
 

@@ -43,8 +43,9 @@ struct machine_input {
 /* A new request was made. */
 unsigned machine_begin(struct release *r, const struct machine_input *in);
 
-/* One more release record for the group. */
-unsigned machine_record(struct release *r, const struct machine_input *in, usec_t traced);
+/* @records more release records for the group, the last one traced at @traced. */
+unsigned machine_record(struct release *r, const struct machine_input *in, uint64_t records,
+			usec_t traced);
 
 /* in->inventory is new; to be told to every request that waits for a scan or for time. */
 unsigned machine_scanned(struct release *r, const struct machine_input *in);

@@ -224,8 +224,9 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 	first_scan_over(m);
 }
 
-void manager_begin(struct manager *m, const struct group_key *key, const struct dc_event *event)
+void manager_begin(struct manager *m, const struct group_key *key, const struct unresolved *asked)
 {
+	const struct dc_event *event = &asked->event;
 	struct machine_input in;
 	struct entry *e;
 	int r;
@@ -238,15 +239,17 @@ void manager_begin(struct manager *m, const struct group_key *key, const struct 
 		return;
 	}
 	in = input(m, e->release);
+	if (asked->records > 1)
+		(void)machine_record(e->release, &in, asked->records - 1, asked->last);
 	apply(m, e, machine_begin(e->release, &in));
 	settle(m);
 }
 
-void manager_again(struct manager *m, struct entry *e, const struct dc_event *event)
+void manager_again(struct manager *m, struct entry *e, const struct unresolved *asked)
 {
 	struct machine_input in = input(m, e->release);
 
-	apply(m, e, machine_record(e->release, &in, event->traced));
+	apply(m, e, machine_record(e->release, &in, asked->records, asked->last));
 	settle(m);
 }
 

@@ -16,8 +16,10 @@
 #define UNRESOLVED_MAX 64
 
 struct unresolved {
-	struct dc_event event;
-	uint64_t scan; /* that can tell */
+	struct dc_event event; /* the first one */
+	uint64_t records;      /* that name the same group */
+	usec_t last;	       /* when the last of them was traced */
+	uint64_t scan;	       /* that can tell */
 };
 
 struct manager {
@@ -42,9 +44,9 @@ struct manager {
 	bool available, started, stopping, stopped;
 };
 
-/* manager.c: a request is made, or asked for once more. */
-void manager_begin(struct manager *m, const struct group_key *key, const struct dc_event *event);
-void manager_again(struct manager *m, struct entry *e, const struct dc_event *event);
+/* manager.c: a request is made by records of one group, or asked for once more. */
+void manager_begin(struct manager *m, const struct group_key *key, const struct unresolved *asked);
+void manager_again(struct manager *m, struct entry *e, const struct unresolved *asked);
 
 /* records.c: a new inventory is there for the records that waited for one. */
 void records_scanned(struct manager *m, uint64_t number);

@@ -11,18 +11,31 @@
 /* After the first granted record of a group the kernel refuses the rest of the device's list. */
 #define TRAILING_USEC USEC_PER_MIN
 
-static void hold_back(struct manager *m, const struct dc_event *event)
+/* Once for each group, so that a device that repeats itself does not push others out. */
+static void hold_back(struct manager *m, const struct unresolved *asked,
+		      const struct group_key *key)
 {
+	struct unresolved *u;
+
+	for (u = m->unresolved; u < m->unresolved + m->n_unresolved; u++) {
+		struct group_key other;
+
+		group_key_from_event(&u->event, &other);
+		if (group_key_equal(&other, key) && range_equal(&u->event.dpa, &asked->event.dpa)) {
+			u->records += asked->records;
+			u->last = MAX(u->last, asked->last);
+			return;
+		}
+	}
 	if (m->n_unresolved >= UNRESOLVED_MAX) {
-		manager_warn(
-			m, event, DCDD_MESSAGE_BAD_RECORD,
-			"Release record dropped: too many of them name groups that are not known");
+		manager_warn(m, &asked->event, DCDD_MESSAGE_BAD_RECORD,
+			     "Release record dropped: too many of them name groups that are not "
+			     "known");
 		return;
 	}
-	m->unresolved[m->n_unresolved++] = (struct unresolved){
-		.event = *event,
-		.scan = scanner_request(m->scanner),
-	};
+	*u = *asked;
+	u->scan = scanner_request(m->scanner);
+	m->n_unresolved++;
 }
 
 static void report_unknown(struct manager *m, const struct dc_event *event,
@@ -61,9 +74,10 @@ static bool group_has_dpa(const struct inventory *inv, const struct tag_group *g
 }
 
 /* A request for the same group that has ended says something about this record. */
-static bool belongs_to_ended(struct manager *m, struct entry *e, const struct dc_event *event,
+static bool belongs_to_ended(struct manager *m, struct entry *e, const struct unresolved *asked,
 			     bool known)
 {
+	const struct dc_event *event = &asked->event;
 	struct release *r = e->release;
 	usec_t now = now_usec(CLOCK_MONOTONIC);
 	char why[128];
@@ -82,14 +96,15 @@ static bool belongs_to_ended(struct manager *m, struct entry *e, const struct dc
 	} else if (now >= r->hold_until) {
 		return false;
 	}
-	r->records++;
-	r->last_record = MAX(r->last_record, event->traced);
+	r->records += asked->records;
+	r->last_record = MAX(r->last_record, asked->last);
 	manager_show(m, e, 0);
 	return true;
 }
 
-static void resolve(struct manager *m, const struct dc_event *event, bool last_chance)
+static void resolve(struct manager *m, const struct unresolved *asked, bool last_chance)
 {
+	const struct dc_event *event = &asked->event;
 	struct tag_group group;
 	struct group_key key;
 	struct entry *e;
@@ -98,7 +113,7 @@ static void resolve(struct manager *m, const struct dc_event *event, bool last_c
 	group_key_from_event(event, &key);
 	e = queue_find_live(&m->queue, &key);
 	if (e) {
-		manager_again(m, e, event);
+		manager_again(m, e, asked);
 		return;
 	}
 	if (m->inventory) {
@@ -107,11 +122,11 @@ static void resolve(struct manager *m, const struct dc_event *event, bool last_c
 			r = -ENOENT;
 	}
 	if (r < 0 && !last_chance) {
-		hold_back(m, event);
+		hold_back(m, asked, &key);
 		return;
 	}
 	e = queue_find_ended(&m->queue, &key);
-	if (e && belongs_to_ended(m, e, event, r == 0))
+	if (e && belongs_to_ended(m, e, asked, r == 0))
 		return;
 	if (r < 0) {
 		report_unknown(m, event, &key, r);
@@ -120,7 +135,7 @@ static void resolve(struct manager *m, const struct dc_event *event, bool last_c
 	if (m->stopping)
 		return;
 	tag_group_key(m->inventory, &group, &key);
-	manager_begin(m, &key, event);
+	manager_begin(m, &key, asked);
 }
 
 void records_scanned(struct manager *m, uint64_t number)
@@ -132,7 +147,7 @@ void records_scanned(struct manager *m, uint64_t number)
 	m->n_unresolved = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (old[i].scan <= number)
-			resolve(m, &old[i].event, true);
+			resolve(m, &old[i], true);
 		else
 			m->unresolved[m->n_unresolved++] = old[i];
 	}
@@ -140,6 +155,8 @@ void records_scanned(struct manager *m, uint64_t number)
 
 void manager_record(struct manager *m, const struct dc_event *event)
 {
+	const struct unresolved asked = { .event = *event, .records = 1, .last = event->traced };
+
 	m->records++;
 	switch (event->type) {
 	case DC_EVENT_ADD:
@@ -148,7 +165,7 @@ void manager_record(struct manager *m, const struct dc_event *event)
 		scanner_request_soon(m->scanner, m->policy.settle_time);
 		break;
 	case DC_EVENT_RELEASE:
-		resolve(m, event, false);
+		resolve(m, &asked, false);
 		break;
 	case DC_EVENT_FORCED_RELEASE:
 		manager_warn(m, event, DCDD_MESSAGE_EVENT,
