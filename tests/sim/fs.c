@@ -57,6 +57,8 @@ static char *join(const char *dir, const char *name)
 	return asprintf(&path, "%s%s%s", dir, dir[0] ? "/" : "", name) < 0 ? NULL : path;
 }
 
+#define FRAME_TIMEOUT_SEC 10.0
+
 /* A stable inode number: FNV-1a of the path. */
 static ino_t inode_number(const char *path)
 {
@@ -148,6 +150,12 @@ static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	entry.ino = (fuse_ino_t)(uintptr_t)node;
+	/* A file that can be written gets a new node while it is: see node.h. */
+	if (path_is_frame(node->path) &&
+	    !(S_ISREG(entry.attr.st_mode) && entry.attr.st_mode & 0222))
+		entry.entry_timeout = FRAME_TIMEOUT_SEC;
+	if (entry.entry_timeout > 0 && S_ISDIR(entry.attr.st_mode))
+		entry.attr_timeout = FRAME_TIMEOUT_SEC;
 	if (fuse_reply_entry(req, &entry) < 0)
 		node_forget(&fs->nodes, node, 1);
 }
@@ -294,24 +302,29 @@ static void on_interrupt(fuse_req_t req _unused_, void *userdata)
 	io_interrupt(userdata);
 }
 
-/*
- * Registers @call for the request's interrupt. Not under our lock: libfuse calls back with a lock
- * of its own held, which therefore comes first.
- */
-static void call_begin(fuse_req_t req, struct io_call *call)
+static void read_comm(struct io_call *call)
 {
-	const struct fuse_ctx *context = fuse_req_ctx(req);
 	char path[64];
 	FILE *f;
 
-	*call = (struct io_call){ .sim = fs_of(req)->sim, .pid = context->pid };
-	snprintf(path, sizeof(path), "/proc/%d/comm", context->pid);
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)call->pid);
 	f = fopen(path, "re");
-	if (f) {
-		if (fgets(call->comm, sizeof(call->comm), f))
-			call->comm[strcspn(call->comm, "\n")] = '\0';
-		(void)fclose(f);
-	}
+	if (!f)
+		return;
+	if (fgets(call->comm, sizeof(call->comm), f))
+		call->comm[strcspn(call->comm, "\n")] = '\0';
+	(void)fclose(f);
+}
+
+/*
+ * Registers @call for the request's interrupt; @named: the log will want the caller's name. Not
+ * under our lock: libfuse calls back with a lock of its own held, which therefore comes first.
+ */
+static void call_begin(fuse_req_t req, struct io_call *call, bool named)
+{
+	*call = (struct io_call){ .sim = fs_of(req)->sim, .pid = fuse_req_ctx(req)->pid };
+	if (named)
+		read_comm(call);
 	fuse_req_interrupt_func(req, on_interrupt, call);
 	(void)pthread_mutex_lock(&call->sim->lock);
 }
@@ -329,7 +342,7 @@ static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	struct file *file;
 	int r;
 
-	call_begin(req, &call);
+	call_begin(req, &call, false);
 	r = io_open(&call, node_of(req, ino)->path, mode != O_WRONLY, mode != O_RDONLY);
 	call_end(req, &call);
 	if (r < 0) {
@@ -370,7 +383,7 @@ static void on_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 	/* Reading from the start reads anew; what follows belongs to the same text. */
 	if (offset == 0) {
-		call_begin(req, &call);
+		call_begin(req, &call, false);
 		n = io_read(&call, node_of(req, ino)->path, content, sizeof(content));
 		call_end(req, &call);
 		if (n < 0) {
@@ -400,7 +413,7 @@ static void on_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t siz
 	ssize_t n;
 
 	node_write_begin(&fs->nodes, node);
-	call_begin(req, &call);
+	call_begin(req, &call, true);
 	n = io_write(&call, node->path, buf, MIN(size, (size_t)ENGINE_ATTR_MAX));
 	call_end(req, &call);
 

@@ -104,3 +104,19 @@ void node_write_end(struct nodes *nodes, struct node *node)
 	node->writes--;
 	(void)pthread_mutex_unlock(&nodes->lock);
 }
+
+bool path_is_frame(const char *path)
+{
+	static const char *const comers[] = { "dax", "memory", "node", "extent", "mapping" };
+
+	for (const char *name = path; name; name = strchr(name, '/')) {
+		name += *name == '/';
+		for (size_t i = 0; i < ARRAY_SIZE(comers); i++) {
+			const char *rest = startswith(name, comers[i]);
+
+			if (rest && *rest >= '0' && *rest <= '9')
+				return false;
+		}
+	}
+	return true;
+}

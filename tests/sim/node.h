@@ -47,3 +47,10 @@ void node_forget(struct nodes *nodes, struct node *node, uint64_t lookups);
 /* Around a write. */
 void node_write_begin(struct nodes *nodes, struct node *node);
 void node_write_end(struct nodes *nodes, struct node *node);
+
+/*
+ * Whether @path is of the tree's frame: what comes and goes with regions, if at all. Paths through
+ * them are long and walked thousands of times in one look at the host, so the kernel may remember
+ * them; what is in them is asked of the engine all the same, so a name that is gone leads nowhere.
+ */
+bool path_is_frame(const char *path);

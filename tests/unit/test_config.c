@@ -420,7 +420,7 @@ static void test_read_error(_unused_ void **state)
 	policy_init(&policy);
 	assert_int_equal(policy_parse("f", f, &policy, &error), -EIO);
 	assert_null(error);
-	assert_in_range(calls, 2, 10);
+	assert_true(calls >= 2 && calls <= 10);
 	policy_done(&policy);
 }
 

@@ -37,7 +37,7 @@ static void test_one_record(void **state)
 	assert_int_equal(e->dpa.start, UINT64_C(0x40000000));
 	assert_int_equal(e->dpa.length, UINT64_C(0x10000000));
 	assert_int_equal(e->tag.bytes[15], 16);
-	assert_in_range(e->traced, before, after);
+	assert_true(e->traced >= before && e->traced <= after);
 	assert_int_equal(c->n_on + c->n_off + c->n_bad + c->n_lost_calls, 0);
 }
 
@@ -116,7 +116,7 @@ static void test_bounded_batches(void **state)
 		fire(i);
 	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 	assert_true(event_base_loop(c->base, EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
-	assert_in_range(c->n_seen, 1, 2500);
+	assert_true(c->n_seen >= 1 && c->n_seen <= 2500);
 	expect_records(c, n);
 	assert_serials(c, 0);
 	assert_int_equal(c->n_lost_calls, 0);
