@@ -29,7 +29,8 @@ CLI_PKGS := libsystemd json-c smartcols
 SIM_PKGS := fuse3 json-c
 TEST_PKGS := cmocka libsystemd json-c
 
-CPPFLAGS_ALL := -D_GNU_SOURCE -DDCDD_VERSION='"$(VERSION)"' -Iinclude -Idaemon -I. $(CPPFLAGS)
+CPPFLAGS_ALL := -D_GNU_SOURCE -DDCDD_VERSION='"$(VERSION)"' \
+	-DDCDD_CONFIG_PATH='"$(SYSCONFDIR)/dcdd/dcdd.conf"' -Iinclude -Idaemon -I. $(CPPFLAGS)
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wvla -Wformat=2
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-strict-overflow
@@ -193,7 +194,9 @@ install: programs
 	install -D -m 0755 $(BUILD)/dcdd $(DESTDIR)$(PREFIX)/sbin/dcdd
 	install -D -m 0755 $(BUILD)/dcdctl $(DESTDIR)$(PREFIX)/bin/dcdctl
 	install -D -m 0644 conf/dcdd.conf $(DESTDIR)$(SYSCONFDIR)/dcdd/dcdd.conf
-	install -D -m 0644 systemd/dcdd.service $(DESTDIR)$(UNITDIR)/dcdd.service
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/sbin/dcdd|$(PREFIX)/sbin/dcdd|' systemd/dcdd.service >$(DESTDIR)$(UNITDIR)/dcdd.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/dcdd.service
 	install -D -m 0644 dbus/org.dcdd1.conf $(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.dcdd1.conf
 	install -D -m 0644 dbus/org.dcdd1.service $(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.dcdd1.service
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/dbus-1/interfaces dbus/org.dcdd1.*.xml

@@ -35,3 +35,21 @@ int host_lock(const char *dir, int *ret_fd, int32_t *ret_pid)
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
+
+int host_lock_tracefs(int *ret_fd)
+{
+	static const char *const dirs[] = { "/sys/kernel/tracing/instances",
+					    "/sys/kernel/debug/tracing/instances" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		_cleanup_close_ int fd = open(dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0)
+			continue; /* who needs it says what is wrong */
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+			return errno == EWOULDBLOCK ? -EBUSY : -errno;
+		*ret_fd = take_fd(&fd);
+		return 0;
+	}
+	return 0;
+}

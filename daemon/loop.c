@@ -183,6 +183,9 @@ void loop_stopping(struct loop *loop, usec_t timeout)
 {
 	struct timeval tv = to_timeval(timeout);
 
-	(void)sd_notify(0, "STOPPING=1");
+	/* stop-timeout may be longer than what the service manager allows by itself. */
+	(void)sd_notifyf(
+		0, "STOPPING=1\nSTATUS=Rolling back what is under way\nEXTEND_TIMEOUT_USEC=%llu",
+		(unsigned long long)usec_add(timeout, 10 * USEC_PER_SEC));
 	(void)event_add(loop->timeout, &tv);
 }

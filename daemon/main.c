@@ -25,7 +25,8 @@ struct daemon {
 	struct intake *intake;
 	struct uevents *uevents;
 	usec_t stop_timeout;
-	int lock_fd;
+	int lock_fd, tracefs_lock_fd;
+	bool started;
 };
 
 static int load_policy(const struct options *options, struct policy *policy, char **ret_error)
@@ -71,10 +72,20 @@ static void on_lost(uint64_t lost, void *userdata)
 	manager_lost(d->manager, lost);
 }
 
+static void tell_status(struct daemon *d, bool available)
+{
+	if (available)
+		loop_status(d->loop, "Waiting for the devices' requests");
+	else
+		loop_status(d->loop, "Waiting for trace event %s:%s to appear", DCDD_TRACE_SYSTEM,
+			    DCDD_TRACE_EVENT);
+}
+
 static void on_available(bool available, void *userdata)
 {
 	struct daemon *d = userdata;
 
+	tell_status(d, available);
 	manager_available(d->manager, available);
 }
 
@@ -102,10 +113,8 @@ static void on_started(void *userdata)
 {
 	struct daemon *d = userdata;
 
-	loop_status(d->loop,
-		    intake_is_available(d->intake) ? "Waiting for the devices' requests"
-						   : "Waiting for trace event %s:%s to appear",
-		    DCDD_TRACE_SYSTEM, DCDD_TRACE_EVENT);
+	d->started = true;
+	tell_status(d, intake_is_available(d->intake));
 	loop_ready(d->loop);
 }
 
@@ -113,7 +122,7 @@ static void on_stopped(void *userdata)
 {
 	struct daemon *d = userdata;
 
-	report_notice(d->report, "Stopped; nothing is in a changed state");
+	report_notice(d->report, "Stopped; no release is half done");
 	loop_exit(d->loop, DCDD_EXIT_OK);
 }
 
@@ -157,7 +166,9 @@ static void on_reload(void *userdata)
 		d->stop_timeout = policy.stop_timeout;
 		manager_set_policy(d->manager, &policy);
 	}
-	loop_ready(d->loop);
+	/* Before the first inventory it is the start that has to become ready. */
+	if (d->started)
+		loop_ready(d->loop);
 }
 
 static const struct loop_ops loop_ops = {
@@ -192,6 +203,13 @@ static int take_lock(struct daemon *d)
 	if (r < 0) {
 		report_error(d->report, "Cannot lock %s: %s", dir, strerror(-r));
 		return DCDD_EXIT_FAILURE;
+	}
+	if (host_lock_tracefs(&d->tracefs_lock_fd) == -EBUSY) {
+		report_error(d->report,
+			     "Another dcdd runs on this host, with another runtime directory than "
+			     "%s; stop it first",
+			     dir);
+		return DCDD_EXIT_RUNNING;
 	}
 	return DCDD_EXIT_OK;
 }
@@ -297,6 +315,7 @@ static void daemon_done(struct daemon *d)
 		worker_forget_all(loop_base(d->loop));
 	loop_free(d->loop);
 	report_free(d->report);
+	(void)safe_close(d->tracefs_lock_fd);
 	(void)safe_close(d->lock_fd);
 }
 
@@ -328,7 +347,7 @@ static int run(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	struct daemon d = { .lock_fd = -EBADF };
+	struct daemon d = { .lock_fd = -EBADF, .tracefs_lock_fd = -EBADF };
 	int status;
 
 	/* Not an option for people: how the daemon starts its worker. */

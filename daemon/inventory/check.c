@@ -83,7 +83,8 @@ static bool check_extents(const struct inventory *inv)
 		const struct extent *e = &inv->extents[i];
 
 		if (!is_name(e->name) || !is_range(&e->hpa) || !is_range(&e->dpa) ||
-		    (e->device != INVENTORY_NONE && e->device >= inv->n_devices))
+		    (e->device != INVENTORY_NONE && e->device >= inv->n_devices) ||
+		    !is_bool(&e->leftover))
 			return false;
 		if (i > 0 && e[-1].region == e->region) {
 			int order = tag_compare(&e[-1].tag, &e->tag);

@@ -208,3 +208,24 @@ struct range memory_block_range(const struct inventory *inv, const struct memory
 		return (struct range){ .start = UINT64_MAX };
 	return range;
 }
+
+bool tag_group_is_free(const struct inventory *inv, const struct tag_group *group,
+		       uint64_t *ret_leftover)
+{
+	uint32_t device;
+
+	if (ret_leftover)
+		*ret_leftover = UINT64_MAX;
+	if (tag_group_devices(inv, group, &device, 1) > 0)
+		return false;
+	for (uint32_t i = 0; i < group->n_extents; i++) {
+		const struct extent *extent = &inv->extents[group->first_extent + i];
+
+		if (!extent->leftover)
+			continue;
+		if (ret_leftover)
+			*ret_leftover = extent->leftover_block;
+		return false;
+	}
+	return true;
+}

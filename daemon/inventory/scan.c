@@ -132,6 +132,8 @@ static int scan_once(int sysfs_fd, const char *proc, struct inventory **ret)
 		r = scan_holders(&scan);
 	if (r == 0)
 		r = inventory_link(inv);
+	if (r == 0)
+		r = scan_leftovers(&scan);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(inv);

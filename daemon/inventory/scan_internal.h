@@ -26,9 +26,10 @@ int scan_memdevs(struct scan *scan);
 int scan_regions(struct scan *scan);
 int scan_extents(struct scan *scan);
 int scan_devices(struct scan *scan);
-int scan_memory(struct scan *scan);  /* block size, auto_online, nodes */
-int scan_blocks(struct scan *scan);  /* of the devices found */
-int scan_holders(struct scan *scan); /* of the devices found */
+int scan_memory(struct scan *scan);    /* block size, auto_online, nodes */
+int scan_blocks(struct scan *scan);    /* of the devices found */
+int scan_holders(struct scan *scan);   /* of the devices found */
+int scan_leftovers(struct scan *scan); /* below extents without a device; after inventory_link() */
 
 /* Reads an attribute that holds one word. As sysfs_read(), and -EBADMSG if there is a '/' in it. */
 int scan_read_word(int dirfd, const char *path, char buf[static DEV_NAME_MAX]);

@@ -159,6 +159,59 @@ static int add_device_blocks(struct inventory *inv, int memory_fd, const struct 
 	return 0;
 }
 
+static int find_leftover(const struct inventory *inv, int memory_fd, const struct numbers *numbers,
+			 struct extent *extent)
+{
+	uint64_t last = (range_end(&extent->hpa) - 1) / inv->block_size;
+
+	for (uint32_t k = lower_bound(numbers, extent->hpa.start / inv->block_size);
+	     k < numbers->n && numbers->list[k] <= last && !extent->leftover; k++) {
+		struct memory_block block = { 0 };
+		struct range range = { .start = numbers->list[k] * inv->block_size,
+				       .length = inv->block_size };
+		int r = read_block(memory_fd, numbers->list[k], &block);
+
+		if (errno_is_gone(r))
+			continue;
+		if (r < 0)
+			return r;
+		/* A block that is only partly in the extent is a neighbour's: kmem made none of it.
+		 */
+		if (block.state == BLOCK_OFFLINE || !range_contains(&extent->hpa, &range))
+			continue;
+		extent->leftover = true;
+		extent->leftover_block = block.number;
+	}
+	return 0;
+}
+
+int scan_leftovers(struct scan *scan)
+{
+	struct inventory *inv = scan->inv;
+	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_free_ uint64_t *list = NULL;
+	struct numbers numbers = { 0 };
+	int r = 0;
+
+	if (inv->block_size == 0)
+		return 0;
+	for (uint32_t i = 0; i < inv->n_extents && r == 0; i++) {
+		if (inv->extents[i].device != INVENTORY_NONE || inv->extents[i].hpa.length == 0)
+			continue;
+		if (!dir) {
+			r = sysfs_open_list(scan->sysfs_fd, MEMORY_DIR, &dir);
+			if (r < 0)
+				return r;
+			r = list_blocks(dir, &numbers);
+			list = numbers.list;
+			if (r < 0)
+				return r;
+		}
+		r = find_leftover(inv, dirfd(dir), &numbers, &inv->extents[i]);
+	}
+	return r;
+}
+
 int scan_blocks(struct scan *scan)
 {
 	struct inventory *inv = scan->inv;

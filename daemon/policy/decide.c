@@ -54,8 +54,16 @@ static bool check_claimed(const struct question *q)
 {
 	uint32_t cursor = 0;
 
+	uint64_t leftover;
+
 	if (group_next_device(q->inv, q->group, &cursor))
 		return false;
+	if (!tag_group_is_free(q->inv, q->group, &leftover) && leftover != UINT64_MAX)
+		return answer(q, VERDICT_REFUSE,
+			      "memory%" PRIu64 " is still in use although no dax device claims the "
+			      "group: left behind by an unbind; take it offline before the device "
+			      "asks again, or the kernel hands back memory in use",
+			      leftover);
 	return answer(q, VERDICT_NOTHING,
 		      "no dax device claims any of its %u extent%s, so the kernel releases %s by "
 		      "itself",
@@ -203,12 +211,11 @@ static bool check_whole(const struct question *q)
 				    mapped, q->inv->mappings[device->first_mapping + i].hpa.length,
 				    &mapped))
 				mapped = UINT64_MAX;
-		if (mapped < device->size) {
+		if (mapped != device->size) {
 			char size[VALUE_STRLEN], seen[VALUE_STRLEN];
 
 			return answer(q, VERDICT_WAIT,
-				      "%s has a size of %s but only %s of it are seen in its "
-				      "mappings",
+				      "%s has a size of %s but %s are seen in its mappings",
 				      device->name, format_size_short(device->size, size),
 				      format_size_short(mapped, seen));
 		}
@@ -242,6 +249,22 @@ static bool check_blocks_known(const struct question *q)
 				      block->number, device->name,
 				      block_zone_to_string(block->zone));
 	}
+	return false;
+}
+
+/* Who cannot be looked into may hold what is not system RAM, and would lose it. */
+static bool check_unseen(const struct question *q)
+{
+	const struct dax_device *device;
+
+	if (q->inv->n_unseen == 0 || q->ret->settings.ignore_unseen)
+		return false;
+	FOREACH_DEVICE(q, device)
+	if (device->mode != DAX_MODE_SYSTEM_RAM)
+		return answer(q, VERDICT_WAIT,
+			      "%u process%s cannot be looked into, so whether /dev/%s is in use is "
+			      "not known; \"ignore-unseen-processes = yes\" would take it for idle",
+			      q->inv->n_unseen, q->inv->n_unseen == 1 ? "" : "es", device->name);
 	return false;
 }
 
@@ -331,6 +354,7 @@ void policy_decide(const struct inventory *inv, const struct tag_group *group,
 		check_whole,
 		check_blocks_known,
 		check_holders,
+		check_unseen,
 		check_headroom,
 	};
 	struct question q = { .inv = inv, .group = group, .ret = ret };

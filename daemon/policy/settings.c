@@ -26,7 +26,7 @@ const struct config_key config_keys[] = {
 	{ "trace-buffer-size", SECTION_DAEMON, CONFIG_SIZE_KIB, POLICY(buffer_kib), 4 * KiB,
 	  64 * MiB, "64K" },
 	{ "queue-max", SECTION_DAEMON, CONFIG_COUNT, POLICY(queue_max), 1, 65536, "256" },
-	{ "history-max", SECTION_DAEMON, CONFIG_COUNT, POLICY(history_max), 0, 65536, "128" },
+	{ "history-max", SECTION_DAEMON, CONFIG_COUNT, POLICY(history_max), 1, 65536, "128" },
 	{ "stop-timeout", SECTION_DAEMON, CONFIG_TIME, POLICY(stop_timeout), 100 * USEC_PER_MSEC,
 	  USEC_PER_HOUR, "75s" },
 	{ "log-level", SECTION_DAEMON, CONFIG_LOG_LEVEL, POLICY(log_level), LOG_EMERG, LOG_DEBUG,
@@ -53,6 +53,9 @@ const struct config_key config_keys[] = {
 	  "256M" },
 	{ "headroom-percent", SECTION_RELEASE, CONFIG_PERMYRIAD, RELEASE(headroom_permyriad), 0,
 	  10000, "5%" },
+
+	{ "ignore-unseen-processes", SECTION_RELEASE, CONFIG_YES_NO, RELEASE(ignore_unseen), 0, 0,
+	  "no" },
 
 	{ "match-tag", SECTION_RULE, CONFIG_GLOB, RULE(tag_glob), 1, TEXT_MAX(tag_glob), NULL },
 	{ "match-memdev", SECTION_RULE, CONFIG_NAME, RULE(memdev), 1, TEXT_MAX(memdev), NULL },
@@ -140,6 +143,11 @@ static int parse_word(const struct config_key *key, const char *text, int *ret)
 	enum dax_mode mode;
 
 	switch (key->type) {
+	case CONFIG_YES_NO:
+		if (!streq(text, "yes") && !streq(text, "no"))
+			return -EINVAL;
+		*ret = streq(text, "yes");
+		return 0;
 	case CONFIG_LOG_LEVEL:
 		return parse_log_level(text, ret);
 	case CONFIG_ACTION:
@@ -221,6 +229,7 @@ int config_key_parse(const struct config_key *key, const char *text, void *base)
 		count = (unsigned)number;
 		memcpy(field, &count, sizeof(count));
 		return 0;
+	case CONFIG_YES_NO:
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
 	case CONFIG_METHOD:
@@ -246,6 +255,8 @@ static const char *word_to_string(enum config_type type, int word)
 	if (word < 0)
 		return "";
 	switch (type) {
+	case CONFIG_YES_NO:
+		return word ? "yes" : "no";
 	case CONFIG_LOG_LEVEL:
 		return (size_t)word < ARRAY_SIZE(log_level_table) ? log_level_table[word] : "";
 	case CONFIG_ACTION:
@@ -286,6 +297,7 @@ char *config_key_format(const struct config_key *key, const void *base,
 	case CONFIG_PERMYRIAD:
 		memcpy(&count, field, sizeof(count));
 		return format_permyriad(count, buf);
+	case CONFIG_YES_NO:
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
 	case CONFIG_METHOD:
@@ -329,6 +341,9 @@ char *config_key_expected(const struct config_key *key, char buf[static CONFIG_E
 		break;
 	case CONFIG_PERMYRIAD:
 		(void)snprintf(buf, n, "a percentage from 0%% to 100%% (such as 5%% or 2.5%%)");
+		break;
+	case CONFIG_YES_NO:
+		(void)snprintf(buf, n, "yes or no");
 		break;
 	case CONFIG_LOG_LEVEL:
 		(void)snprintf(buf, n, "emerg, alert, crit, err, warning, notice, info or debug");
@@ -403,6 +418,7 @@ static size_t value_size(const struct config_key *key)
 	case CONFIG_COUNT:
 	case CONFIG_PERMYRIAD:
 		return sizeof(unsigned);
+	case CONFIG_YES_NO:
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
 	case CONFIG_METHOD:

@@ -21,6 +21,7 @@ enum config_type {
 	CONFIG_SIZE_KIB,  /* size_t, in KiB; bounds in bytes */
 	CONFIG_COUNT,	  /* unsigned */
 	CONFIG_PERMYRIAD, /* unsigned */
+	CONFIG_YES_NO,	  /* int, 1 or 0 */
 	CONFIG_LOG_LEVEL, /* int, syslog priority */
 	CONFIG_ACTION,	  /* enum policy_action, or an int that may be -1 */
 	CONFIG_METHOD,	  /* enum offline_method */
@@ -39,7 +40,7 @@ struct config_key {
 	const char *fallback; /* the default as text; NULL: not set (rule keys) */
 };
 
-#define CONFIG_KEYS 24 /* length of the table */
+#define CONFIG_KEYS 25 /* length of the table */
 
 extern const struct config_key config_keys[CONFIG_KEYS];
 

@@ -53,14 +53,25 @@ void bursts_hint(const struct bursts *bursts, const char *memdev, const struct r
 			break;
 
 	used = (size_t)snprintf(ret, size, "likely in one hidden group with");
-	for (size_t i = first; i <= last && used < size; i++) {
+	for (size_t i = first; i <= last; i++) {
 		const struct burst_record *record = record_at(bursts, i);
+		char text[64];
+		size_t n;
 
 		if (i == found)
 			continue;
-		used += (size_t)snprintf(ret + used, size - used, "%s DPA 0x%llx+0x%llx",
-					 named++ ? "," : "", (unsigned long long)record->dpa.start,
-					 (unsigned long long)record->dpa.length);
+		n = (size_t)snprintf(text, sizeof(text), "%s DPA 0x%llx+0x%llx", named ? "," : "",
+				     (unsigned long long)record->dpa.start,
+				     (unsigned long long)record->dpa.length);
+		/* Whole entries only, and room to say that there are more. */
+		if (used + n + sizeof(" and 255 more") > size) {
+			(void)snprintf(ret + used, used < size ? size - used : 0, " and %zu more",
+				       last - i + (found > i ? 0 : 1));
+			return;
+		}
+		memcpy(ret + used, text, n + 1);
+		used += n;
+		named++;
 	}
 	if (named == 0)
 		(void)snprintf(ret, size,

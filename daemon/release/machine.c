@@ -135,6 +135,19 @@ struct step *machine_step(struct release *r)
 	return &steps->items[steps->cursor];
 }
 
+/* block-timeout is for one block; the atomic steps do all of a device in one write. */
+static usec_t step_timeout(const struct release *r, const struct step *step)
+{
+	usec_t limit = r->decision.settings.block_timeout, sum = 0;
+
+	if (step->kind != STEP_UNPLUG && step->kind != STEP_PLUG)
+		return limit;
+	for (size_t i = 0; i < r->plan.n_blocks; i++)
+		if (r->plan.blocks[i].device == step->device)
+			sum = usec_add(sum, limit);
+	return MAX(sum, limit);
+}
+
 static unsigned run_step(struct release *r, const struct machine_input *in)
 {
 	char text[STEP_TEXT_MAX];
@@ -144,7 +157,7 @@ static unsigned run_step(struct release *r, const struct machine_input *in)
 		return wait_for(r, WAIT_TURN, MACHINE_TURN);
 	step->state = STEP_RUNNING;
 	r->cancelled = r->stuck = false;
-	r->deadline = usec_add(in->now, r->decision.settings.block_timeout);
+	r->deadline = usec_add(in->now, step_timeout(r, step));
 	if (r->state == RELEASE_OFFLINING)
 		r->deadline = MIN(r->deadline,
 				  usec_add(r->started, r->decision.settings.release_timeout));
@@ -247,33 +260,25 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 	return 0;
 }
 
-/*
- * Nothing can be put back, but nothing claims the group either, and all its memory had gone offline
- * by our own hand: so it is what it was to become.
- */
-static bool is_free_by_another_hand(const struct release *r, const struct machine_input *in,
-				    const struct tag_group *group)
-{
-	uint32_t device;
-
-	return tag_group_devices(in->inventory, group, &device, 1) == 0 &&
-	       r->plan.blocks_offline == r->plan.blocks_total;
-}
-
 static unsigned back_scanned(struct release *r, const struct machine_input *in,
 			     const struct tag_group *group)
 {
 	char why[RELEASE_REASON_MAX / 2];
 	char text[RELEASE_REASON_MAX];
-	int n = plan_build_back(&r->plan, in->inventory, r->rounds, why, sizeof(why));
+	int n;
 
+	/*
+	 * A step that failed may have done its work all the same, or another hand did it: free is
+	 * as whole as before, and nothing is gained by claiming it once more.
+	 */
+	if (tag_group_is_free(in->inventory, group, NULL))
+		return become_ready(r, in);
+	n = plan_build_back(&r->plan, in->inventory, r->rounds, why, sizeof(why));
 	if (n == 0) {
 		r->plan.blocks_offline = 0;
 		(void)snprintf(text, sizeof(text), "%.150s; everything is as before", r->failure);
 		return postpone(r, in, text);
 	}
-	if (n > 0 && r->plan.back.n == 0 && is_free_by_another_hand(r, in, group))
-		return become_ready(r, in);
 	if (n < 0 || r->plan.back.n == 0 || r->rounds >= MACHINE_BACK_ROUNDS) {
 		set_reason(r, "%.110s; roll-back failed: %.100s", r->failure,
 			   n < 0 ? strerror(-n) : why);
@@ -283,11 +288,28 @@ static unsigned back_scanned(struct release *r, const struct machine_input *in,
 	return run_step(r, in);
 }
 
+/* Whether the group is not free, and what keeps it. */
+static bool in_use(const struct inventory *inv, const struct tag_group *group, char *ret_why,
+		   size_t size)
+{
+	uint64_t leftover;
+	uint32_t device;
+
+	if (tag_group_is_free(inv, group, &leftover))
+		return false;
+	if (tag_group_devices(inv, group, &device, 1) > 0)
+		(void)snprintf(ret_why, size, "%s claims it", inv->devices[device].name);
+	else
+		(void)snprintf(ret_why, size,
+			       "memory%llu is in use although no device claims it any more",
+			       (unsigned long long)leftover);
+	return true;
+}
+
 static unsigned detach_scanned(struct release *r, const struct machine_input *in,
 			       const struct tag_group *group)
 {
 	char why[RELEASE_REASON_MAX / 2];
-	uint32_t device;
 
 	if (r->plan.forward.cursor < r->plan.forward.n) {
 		if (r->stopping)
@@ -296,9 +318,9 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 			return fail(r, in, "not detached: %s", why);
 		return run_step(r, in);
 	}
-	if (tag_group_devices(in->inventory, group, &device, 1) > 0) {
-		/* Freed, and claimed again right away. Nothing is left to roll back. */
-		set_reason(r, "%s claimed the group again", in->inventory->devices[device].name);
+	if (in_use(in->inventory, group, why, sizeof(why))) {
+		/* Freed, and in use again right away. Nothing is left to roll back. */
+		set_reason(r, "in use again as soon as it was free: %s", why);
 		return postpone(r, in, r->reason);
 	}
 	return become_ready(r, in);
@@ -307,21 +329,23 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 			      const struct tag_group *group)
 {
-	uint32_t device;
+	char why[RELEASE_REASON_MAX / 2];
 
-	if (tag_group_devices(in->inventory, group, &device, 1) > 0) {
-		if (r->last_record > r->entered) {
-			/* The device asked again, and somebody was quicker. */
+	if (in_use(in->inventory, group, why, sizeof(why))) {
+		if (r->last_record > r->entered &&
+		    in->now < usec_add(r->last_record, in->policy->refuse_hold)) {
+			/* The device asked again just now, and somebody was quicker. */
 			enter(r, in, RELEASE_REQUESTED);
 			return decide(r, in, group);
 		}
-		set_reason(r, "%s claimed the free group before the device asked again",
-			   in->inventory->devices[device].name);
+		set_reason(r, "in use again before the device asked for it: %s", why);
 		return finish(r, in, RELEASE_REFUSED, 0);
 	}
+	if (r->wait != WAIT_SCAN)
+		return 0; /* somebody else's scan; ours comes at the deadline */
 	if (r->last_record > r->entered && in->now >= r->settle_end)
 		return become_ready(r, in);
-	return r->wait == WAIT_SCAN ? wait_for_outcome(r, in) : 0;
+	return wait_for_outcome(r, in);
 }
 
 /* Looks the group up in the newest inventory, and keeps what is told of it when it is gone. */
@@ -342,10 +366,12 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 	struct tag_group group;
 	int found;
 
-	if (release_state_is_final(r->state) || r->wait == WAIT_STEP || r->wait == WAIT_TURN)
+	if (release_state_is_final(r->state) || r->wait == WAIT_STEP)
 		return 0;
 
 	found = find_group(r, in, &group);
+	if (r->wait == WAIT_TURN && (found == 0 || r->state != RELEASE_REQUESTED))
+		return 0; /* looked at again when it has the turn */
 	if (found < 0 && found != -ENOENT) {
 		set_reason(r, "its region or memory device is gone");
 		return finish(r, in, RELEASE_VANISHED, 0);
@@ -404,7 +430,9 @@ unsigned machine_record(struct release *r, const struct machine_input *in, uint6
 	r->last_record = MAX(r->last_record, traced);
 	if (r->state != RELEASE_READY && r->state != RELEASE_REQUESTED)
 		return 0;
-	r->settle_end = usec_add(in->now, in->policy->settle_time);
+	/* Not pushed on by each record: one that repeats itself all the time is answered, too. */
+	if (in->now >= r->settle_end)
+		r->settle_end = usec_add(in->now, in->policy->settle_time);
 	r->checks = 0;
 	/* Sooner, never later: a stream of records must not push the look at the outcome away. */
 	if (r->state == RELEASE_READY && r->wait == WAIT_TIME)
@@ -418,12 +446,17 @@ unsigned machine_turn(struct release *r, const struct machine_input *in)
 	return scan_or_go(r, in);
 }
 
-/* Another hand was quicker with this block: so it is how roll-back must leave it. */
-static void forget_block(struct release *r, const struct step *step)
+/* Another hand was quicker with what the step takes offline: so roll-back must leave it. */
+static void forget_blocks(struct release *r, const struct step *step)
 {
-	for (size_t i = 0; i < r->plan.n_blocks; i++)
-		if (r->plan.blocks[i].number == step->block)
-			r->plan.blocks[i].state = BLOCK_OFFLINE;
+	for (size_t i = 0; i < r->plan.n_blocks; i++) {
+		struct plan_block *block = &r->plan.blocks[i];
+
+		if (step->kind == STEP_OFFLINE_BLOCK
+			    ? block->number == step->block
+			    : step->kind == STEP_UNPLUG && block->device == step->device)
+			block->state = BLOCK_OFFLINE;
+	}
 }
 
 static void count_offline(struct release *r, const struct step *step)
@@ -451,6 +484,12 @@ static int verify_step(const struct step *step, const struct worker_reply *reply
 	return want && !streq(reply->after, want) ? -EAGAIN : 0;
 }
 
+static bool release_timed_out(const struct release *r, const struct machine_input *in)
+{
+	return r->state == RELEASE_OFFLINING &&
+	       in->now >= usec_add(r->started, r->decision.settings.release_timeout);
+}
+
 static unsigned forward_done(struct release *r, const struct machine_input *in, struct step *step,
 			     const struct worker_reply *reply, int error)
 {
@@ -460,8 +499,7 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 	if (error == -EALREADY || (step->kind == STEP_OFFLINE_BLOCK && error == -EINVAL &&
 				   streq(reply->after, "offline"))) {
 		step->state = STEP_SKIPPED;
-		if (step->kind == STEP_OFFLINE_BLOCK)
-			forget_block(r, step);
+		forget_blocks(r, step);
 		error = 0;
 	} else if (error == 0) {
 		error = verify_step(step, reply);
@@ -474,6 +512,9 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 		(void)plan_step_text(&r->plan, step, text);
 		if (r->stopping && error == -EINTR)
 			return fail(r, in, "dcdd is stopping");
+		if (r->cancelled && release_timed_out(r, in))
+			return fail(r, in, "release-timeout of %.1f s is over, in %s",
+				    (double)r->decision.settings.release_timeout / 1e6, text);
 		if (r->cancelled)
 			return fail(r, in, "%s: timed out after %.1f s", text,
 				    (double)reply->elapsed / 1e6);
@@ -488,7 +529,7 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 	if (r->state == RELEASE_OFFLINING) {
 		if (r->stopping)
 			return fail(r, in, "dcdd is stopping");
-		if (in->now >= usec_add(r->started, r->decision.settings.release_timeout))
+		if (release_timed_out(r, in))
 			return fail(r, in, "release-timeout of %.1f s is over",
 				    (double)r->decision.settings.release_timeout / 1e6);
 	}
@@ -512,7 +553,7 @@ static unsigned back_done(struct release *r, const struct machine_input *in, str
 		errors |= back->items[i].state == STEP_ERROR;
 	if (errors && r->rounds > 1) {
 		/* What fails twice in a row is given time, the executor stays with us meanwhile. */
-		r->deadline = usec_add(in->now, 250 * USEC_PER_MSEC << MIN(r->rounds, 4U));
+		r->deadline = usec_add(in->now, 250 * USEC_PER_MSEC << MIN(r->rounds, 2U));
 		return wait_for(r, WAIT_TIME, 0);
 	}
 	return wait_for(r, WAIT_SCAN, MACHINE_SCAN);
@@ -532,6 +573,12 @@ unsigned machine_step_done(struct release *r, const struct machine_input *in,
 	return forward_done(r, in, step, reply, reply->error);
 }
 
+static usec_t cancel_grace(const struct step *step)
+{
+	return step->kind == STEP_UNPLUG || step->kind == STEP_PLUG ? MACHINE_ATOMIC_GRACE_USEC
+								    : MACHINE_CANCEL_GRACE_USEC;
+}
+
 unsigned machine_deadline(struct release *r, const struct machine_input *in)
 {
 	char text[STEP_TEXT_MAX];
@@ -548,7 +595,7 @@ unsigned machine_deadline(struct release *r, const struct machine_input *in)
 	(void)plan_step_text(&r->plan, machine_step(r), text);
 	if (!r->cancelled) {
 		r->cancelled = true;
-		r->deadline = usec_add(in->now, MACHINE_CANCEL_GRACE_USEC);
+		r->deadline = usec_add(in->now, cancel_grace(machine_step(r)));
 		set_reason(r, "%s: timed out, interrupting it", text);
 		return MACHINE_CANCEL;
 	}
@@ -566,6 +613,6 @@ unsigned machine_stop(struct release *r, const struct machine_input *in)
 	if (r->state != RELEASE_OFFLINING || r->wait != WAIT_STEP || r->cancelled)
 		return 0;
 	r->cancelled = true;
-	r->deadline = usec_add(in->now, MACHINE_CANCEL_GRACE_USEC);
+	r->deadline = usec_add(in->now, cancel_grace(machine_step(r)));
 	return MACHINE_CANCEL;
 }

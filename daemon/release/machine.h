@@ -30,8 +30,10 @@ struct machine_input {
 	const char *hint; /* for a person, if a free group is not released; may be NULL */
 };
 
-/* After a reply to a cancel, this long until the worker counts as stuck in the kernel. */
+/* After it was told to come back, this long until a worker counts as stuck in the kernel. */
 #define MACHINE_CANCEL_GRACE_USEC (10 * USEC_PER_SEC)
+/* The same for daxX.Y/state: the kernel's own roll-back took 19 s where it was measured. */
+#define MACHINE_ATOMIC_GRACE_USEC (45 * USEC_PER_SEC)
 /* Rounds of compare-and-write before a roll-back is given up as failed. */
 #define MACHINE_BACK_ROUNDS 8
 /* Looks at whether a free group was released, after each record: 0.2, 0.8, 3.2, 12.8 s by default.

@@ -49,13 +49,20 @@ static int submit_step(struct manager *m, struct entry *e)
 	int r;
 
 	plan_step_request(&e->release->plan, machine_step(e->release), &request);
+	if (m->executor && !worker_is_alive(m->executor)) {
+		/* Died while it had nothing to do. */
+		worker_free(m->executor);
+		m->executor = NULL;
+	}
 	if (!m->executor) {
 		r = worker_new(m->setup.base, m->exe, m->sysfs, m->proc, &m->executor);
 		if (r < 0)
 			return r;
 	}
-	e->worker = m->executor;
-	return worker_submit(m->executor, &request, on_step_reply, m);
+	r = worker_submit(m->executor, &request, on_step_reply, m);
+	if (r >= 0)
+		e->worker = m->executor;
+	return r;
 }
 
 /* Does what the machine asked for. */
@@ -68,7 +75,7 @@ static void apply(struct manager *m, struct entry *e, unsigned actions)
 		if (actions & MACHINE_YIELD && m->turn == e)
 			m->turn = NULL;
 		if (actions & MACHINE_SCAN)
-			e->scan = scanner_request(m->scanner);
+			e->scan = scanner_request(m->scanner, true);
 		if (actions & MACHINE_CANCEL && e->worker)
 			worker_cancel(e->worker);
 		if (actions & MACHINE_ABANDON) {
@@ -85,6 +92,7 @@ static void apply(struct manager *m, struct entry *e, unsigned actions)
 
 				(void)str_copy(reply.message, sizeof(reply.message),
 					       "cannot run the worker process");
+				manager_show_step(m, e->release, machine_step(e->release), &reply);
 				actions = machine_step_done(e->release, &in, &reply);
 				continue;
 			}
@@ -136,7 +144,7 @@ static struct entry *entry_of_worker(struct manager *m, struct worker *w)
 	struct entry *e;
 
 	TAILQ_FOREACH(e, &m->queue.live, link)
-		if (e->worker == w)
+		if (e->worker == w && e->release->wait == WAIT_STEP)
 			return e;
 	return NULL;
 }
@@ -193,23 +201,51 @@ static void first_scan_over(struct manager *m)
 	m->setup.started(m->setup.userdata);
 }
 
+/* A group that could neither be freed nor put back, and is gone: so is what was wrong with it. */
+static void look_at_failed(struct manager *m)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &m->queue.ended, link) {
+		struct release *r = e->release;
+		struct tag_group group;
+
+		if (r->state != RELEASE_FAILED ||
+		    inventory_find_group(m->inventory, &r->key, &r->dpa, &group) == 0)
+			continue;
+		plan_done(&r->plan);
+		r->state = RELEASE_VANISHED;
+		(void)str_copy(r->reason, sizeof(r->reason),
+			       "its release had failed; the extents have gone by another hand");
+		manager_show(m, e, 0);
+	}
+}
+
 static void on_scan(uint64_t number, int error, struct inventory *inventory, void *userdata)
 {
 	struct manager *m = userdata;
 	struct entry *e, *next;
 
 	if (error < 0) {
-		report_error(m->setup.report, "Cannot read the host's inventory, trying again: %s",
-			     strerror(-error));
+		if (m->scan_error != error)
+			report_error(m->setup.report,
+				     "Cannot read the host's inventory, nothing can be freed until "
+				     "then; trying again: %s",
+				     strerror(-error));
+		m->scan_error = error;
 		return first_scan_over(m);
 	}
 	if (!m->inventory)
 		manager_show_inventory(m, inventory);
+	if (m->scan_error < 0)
+		report_notice(m->setup.report, "The host's inventory can be read again");
+	m->scan_error = 0;
 	inventory_free(m->inventory);
 	m->inventory = inventory;
 	m->scanned = now_usec(CLOCK_MONOTONIC);
 
 	records_scanned(m, number);
+	look_at_failed(m);
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
 		next = TAILQ_NEXT(e, link);
 		if (e->release->wait == WAIT_TIME ||
@@ -224,6 +260,17 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 	first_scan_over(m);
 }
 
+/* They wait for their devices and cost nothing; only live groups can be among them. */
+static unsigned n_ready(const struct manager *m)
+{
+	const struct entry *e;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(e, &m->queue.live, link)
+		n += e->release->state == RELEASE_READY;
+	return n;
+}
+
 void manager_begin(struct manager *m, const struct group_key *key, const struct unresolved *asked)
 {
 	const struct dc_event *event = &asked->event;
@@ -231,7 +278,8 @@ void manager_begin(struct manager *m, const struct group_key *key, const struct 
 	struct entry *e;
 	int r;
 
-	r = queue_add(&m->queue, m->policy.queue_max, key, &event->dpa, event->traced, &e);
+	r = queue_add(&m->queue, m->policy.queue_max + n_ready(m), key, &event->dpa, event->traced,
+		      &e);
 	if (r < 0) {
 		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD, "Release request dropped: %s",
 			     r == -ENOBUFS ? "queue-max requests are waiting already"
@@ -263,6 +311,7 @@ int manager_new(const struct manager_setup *setup, struct policy *policy, struct
 	queue_init(&m->queue);
 	m->setup = *setup;
 	m->warnings = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 20 };
+	m->losses = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 2 };
 	m->exe = strdup(setup->exe);
 	m->sysfs = strdup(setup->sysfs);
 	m->proc = strdup(setup->proc);
@@ -274,7 +323,7 @@ int manager_new(const struct manager_setup *setup, struct policy *policy, struct
 		return r;
 	m->policy = *policy;
 	*policy = (struct policy){ 0 };
-	(void)scanner_request(m->scanner);
+	(void)scanner_request(m->scanner, true);
 	*ret = TAKE_PTR(m);
 	return 0;
 }
@@ -308,10 +357,19 @@ void manager_set_bus(struct manager *m, struct bus *bus)
 
 void manager_set_policy(struct manager *m, struct policy *policy)
 {
+	struct entry *e;
+
 	policy_done(&m->policy);
 	m->policy = *policy;
 	*policy = (struct policy){ 0 };
-	(void)scanner_request(m->scanner);
+	/* What was refused or put off by the old one may be asked and decided again at once. */
+	TAILQ_FOREACH(e, &m->queue.ended, link)
+		if (e->release->state == RELEASE_REFUSED)
+			e->release->hold_until = 0;
+	TAILQ_FOREACH(e, &m->queue.live, link)
+		if (e->release->state == RELEASE_DEFERRED)
+			e->release->deadline = 0;
+	settle(m);
 }
 
 void manager_world_changed(struct manager *m)

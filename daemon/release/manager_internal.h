@@ -34,9 +34,10 @@ struct manager {
 	struct entry *turn; /* has the executor */
 	struct inventory *inventory;
 	usec_t scanned;
+	int scan_error; /* of the last scan, 0: none */
 	struct event *timer;
-	struct ratelimit warnings;
-	char hint[256];
+	struct ratelimit warnings, losses;
+	char hint[150]; /* as much as a reason has room for */
 
 	struct unresolved unresolved[UNRESOLVED_MAX];
 	size_t n_unresolved;

@@ -34,7 +34,7 @@ static void hold_back(struct manager *m, const struct unresolved *asked,
 		return;
 	}
 	*u = *asked;
-	u->scan = scanner_request(m->scanner);
+	u->scan = scanner_request(m->scanner, false);
 	m->n_unresolved++;
 }
 
@@ -58,7 +58,7 @@ static void report_unknown(struct manager *m, const struct dc_event *event,
 	else
 		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD,
 			     "Ignoring a release record for %s: no live extent matches its tag and "
-			     "DPA 0x%llx+0x%llx, so the kernel refuses it",
+			     "DPA 0x%llx+0x%llx: it is gone already, or the kernel refuses it",
 			     text, (unsigned long long)event->dpa.start,
 			     (unsigned long long)event->dpa.length);
 }
@@ -83,9 +83,13 @@ static bool belongs_to_ended(struct manager *m, struct entry *e, const struct un
 	char why[128];
 
 	if (r->state == RELEASE_FAILED) {
-		/* Nothing automatic until it is seen whole. */
+		struct tag_group group;
+
+		/* Nothing automatic until it is seen whole: as it was, or free. */
 		if (m->inventory &&
-		    plan_build_back(&r->plan, m->inventory, 0, why, sizeof(why)) == 0)
+		    (plan_build_back(&r->plan, m->inventory, 0, why, sizeof(why)) == 0 ||
+		     (inventory_find_group(m->inventory, &r->key, &r->dpa, &group) == 0 &&
+		      tag_group_is_free(m->inventory, &group, NULL))))
 			return false;
 		manager_warn(m, event, DCDD_MESSAGE_FAILED,
 			     "Not freeing a group whose last release failed half-way: %s",
@@ -172,10 +176,10 @@ void manager_record(struct manager *m, const struct dc_event *event)
 			     "%s takes capacity back by force: the kernel ignores this, the memory "
 			     "may be gone all the same",
 			     event->memdev);
-		(void)scanner_request(m->scanner);
+		scanner_request_soon(m->scanner, m->policy.settle_time);
 		break;
 	case DC_EVENT_REGION_UPDATED:
-		(void)scanner_request(m->scanner);
+		scanner_request_soon(m->scanner, m->policy.settle_time);
 		break;
 	default:
 		m->records_bad++;
@@ -189,13 +193,17 @@ void manager_record(struct manager *m, const struct dc_event *event)
 
 void manager_lost(struct manager *m, uint64_t lost)
 {
+	uint64_t suppressed;
+
 	m->records_lost += MAX(lost, (uint64_t)1);
-	report_full(
-		m->setup.report, LOG_WARNING, DCDD_MESSAGE_LOST, NULL,
-		"The trace buffer lost %llu%s records; looking at the whole host again. A release "
-		"request among them has to be repeated by its device",
-		(unsigned long long)MAX(lost, (uint64_t)1), lost ? "" : " or more");
-	(void)scanner_request(m->scanner);
+	if (ratelimit_pass(&m->losses, now_usec(CLOCK_MONOTONIC), &suppressed))
+		report_full(m->setup.report, LOG_WARNING, DCDD_MESSAGE_LOST, NULL,
+			    "The trace buffer lost records, %llu so far; looking at the whole host "
+			    "again. A release request among them has to be repeated by its device",
+			    (unsigned long long)m->records_lost);
+	/* What the lost records led to may still be on its way. */
+	(void)scanner_request(m->scanner, false);
+	scanner_request_soon(m->scanner, m->policy.settle_time);
 	bus_status_changed(m->bus);
 }
 
@@ -217,6 +225,6 @@ void manager_available(struct manager *m, bool available)
 			       "Trace event %s:%s does not exist (no CXL driver with dynamic "
 			       "capacity loaded?); waiting for it",
 			       DCDD_TRACE_SYSTEM, DCDD_TRACE_EVENT);
-	(void)scanner_request(m->scanner);
+	(void)scanner_request(m->scanner, false);
 	bus_status_changed(m->bus);
 }

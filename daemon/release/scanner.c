@@ -6,7 +6,11 @@
 
 /* Longer than any scan takes; then the worker hangs in a read, and is left behind. */
 #define SCAN_TIMEOUT_SEC 60
-#define SCAN_RETRY_SEC 1
+/* After a failure; doubles up to the longest. */
+#define SCAN_RETRY_USEC USEC_PER_SEC
+#define SCAN_RETRY_MAX_USEC USEC_PER_MIN
+/* Between two scans that nothing urgent waits for; or as long as the last one took. */
+#define SCAN_PAUSE_USEC (20 * USEC_PER_MSEC)
 
 struct scanner {
 	struct event_base *base;
@@ -18,7 +22,14 @@ struct scanner {
 	struct event *timeout; /* of the one under way */
 	uint64_t number;       /* of the scan under way, or the last */
 	bool running;
-	bool wanted; /* one more, begun from now on */
+	bool wanted, urgent; /* one more, begun from now on */
+	/* Wishes for later: 0 is none. Two, so that the newest is not served too early, nor the
+	 * oldest put off by every new one. */
+	usec_t due, due_next;
+	usec_t begun;	    /* when the last one began */
+	usec_t pause_until; /* nothing that is not urgent begins before */
+	usec_t retry_at;    /* nothing at all does, after a failure */
+	usec_t retry_delay;
 };
 
 static struct timeval to_timeval(usec_t usec)
@@ -27,23 +38,41 @@ static struct timeval to_timeval(usec_t usec)
 				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
 }
 
-static void kick_in(struct scanner *s, usec_t delay)
+/* Sets the timer to when the next scan may begin. */
+static void arm(struct scanner *s)
 {
-	struct timeval tv = to_timeval(delay);
+	usec_t now = now_usec(CLOCK_MONOTONIC), at = USEC_INFINITY;
+	struct timeval tv;
 
+	if (s->running)
+		return;
+	if (s->wanted)
+		at = s->urgent ? now : MAX(now, s->pause_until);
+	if (s->due > 0)
+		at = MIN(at, MAX(s->due, s->pause_until));
+	if (at == USEC_INFINITY)
+		return;
+	at = MAX(at, s->retry_at);
+	tv = to_timeval(at > now ? at - now : 0);
 	(void)event_add(s->kick, &tv);
 }
 
 static void scan_over(struct scanner *s, int error, struct inventory *inventory)
 {
+	usec_t now = now_usec(CLOCK_MONOTONIC);
+
 	s->running = false;
 	(void)event_del(s->timeout);
+	s->pause_until = now + MAX(SCAN_PAUSE_USEC, now - s->begun);
 	if (error < 0) {
+		s->retry_delay = s->retry_delay == 0 ? SCAN_RETRY_USEC
+						     : MIN(2 * s->retry_delay, SCAN_RETRY_MAX_USEC);
+		s->retry_at = now + s->retry_delay;
 		s->wanted = true;
-		kick_in(s, SCAN_RETRY_SEC * USEC_PER_SEC);
-	} else if (s->wanted) {
-		kick_in(s, 0);
+	} else {
+		s->retry_at = s->retry_delay = 0;
 	}
+	arm(s);
 	s->done(s->number, error, inventory, s->userdata);
 }
 
@@ -81,11 +110,16 @@ static void on_kick(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
-	if (s->running || !s->wanted)
+	if (s->running)
 		return;
-	s->wanted = false;
+	s->wanted = s->urgent = false;
 	s->running = true;
 	s->number++;
+	s->begun = now_usec(CLOCK_MONOTONIC);
+	if (s->due > 0 && s->due <= s->begun) {
+		s->due = s->due_next;
+		s->due_next = 0;
+	}
 	if (!s->worker)
 		r = worker_new(s->base, s->exe, s->sysfs, s->proc, &s->worker);
 	if (r >= 0)
@@ -133,21 +167,22 @@ void scanner_free(struct scanner *s)
 	free(s);
 }
 
-uint64_t scanner_request(struct scanner *s)
+uint64_t scanner_request(struct scanner *s, bool urgent)
 {
 	s->wanted = true;
-	if (!s->running) {
-		/* From the loop, so that all who ask in this turn get the same scan. */
-		kick_in(s, 0);
-	}
+	s->urgent |= urgent;
+	/* From the loop, so that all who ask in this turn get the same scan. */
+	arm(s);
 	return s->number + 1;
 }
 
 void scanner_request_soon(struct scanner *s, usec_t delay)
 {
-	if (s->wanted)
-		return;
-	s->wanted = true;
-	if (!s->running)
-		kick_in(s, delay);
+	usec_t at = usec_add(now_usec(CLOCK_MONOTONIC), delay);
+
+	if (s->due == 0)
+		s->due = at;
+	else
+		s->due_next = MAX(s->due_next, at);
+	arm(s);
 }

@@ -23,8 +23,14 @@ int scanner_new(struct event_base *base, const char *exe, const char *sysfs, con
 void scanner_free(struct scanner *scanner);
 DEFINE_CLEANUP(struct scanner *, scanner_free);
 
-/* Asks for a scan that begins from now on. Returns its number. */
-uint64_t scanner_request(struct scanner *scanner);
+/*
+ * Asks for a scan that begins from now on. Returns its number. Only if @urgent may it begin before
+ * the pause that keeps a flood of wishes from scanning all the time.
+ */
+uint64_t scanner_request(struct scanner *scanner, bool urgent);
 
-/* The same, but there is time: within @delay µs, with whatever else is asked for until then. */
+/*
+ * Asks for one that begins @delay µs from now or later: what it is to see takes as long to appear.
+ * However often it is asked for, there is no more than one in each @delay.
+ */
 void scanner_request_soon(struct scanner *scanner, usec_t delay);

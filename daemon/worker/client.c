@@ -93,7 +93,9 @@ static int child_new(struct event_base *base, pid_t pid, struct child **owner)
 		free(child);
 		return r;
 	}
-	child->exited = event_new(base, child->pidfd, EV_READ | EV_PERSIST, on_child_exited, child);
+	child->exited = event_new(base, child->pidfd,
+				  child->pidfd < 0 ? EV_PERSIST : EV_READ | EV_PERSIST,
+				  on_child_exited, child);
 	if (!child->exited || event_add(child->exited, child->pidfd < 0 ? &look_every : NULL) < 0) {
 		child_free(child);
 		return -ENOMEM;
@@ -259,6 +261,11 @@ int worker_new(struct event_base *base, const char *exe, const char *sysfs, cons
 	}
 	*ret = TAKE_PTR(w);
 	return 0;
+}
+
+bool worker_is_alive(const struct worker *w)
+{
+	return w->fd >= 0;
 }
 
 bool worker_is_busy(const struct worker *w)

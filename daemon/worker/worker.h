@@ -71,6 +71,8 @@ typedef void (*worker_done_t)(struct worker *w, struct worker_reply *reply, void
 int worker_new(struct event_base *base, const char *exe, const char *sysfs, const char *proc,
 	       struct worker **ret);
 
+/* False once its socket is closed: then it takes no request any more. */
+bool worker_is_alive(const struct worker *w);
 bool worker_is_busy(const struct worker *w);
 int32_t worker_pid(const struct worker *w);
 

@@ -45,6 +45,12 @@ struct extent {
 	struct tag tag;
 	struct range hpa;
 	struct range dpa;
+	/*
+	 * No device claims it, and still a memory block below it is not offline: kmem was unbound
+	 * while that was online. The kernel would hand it back to the device all the same.
+	 */
+	bool leftover;
+	uint64_t leftover_block; /* the first such block's number */
 };
 
 /* What stands behind a dax device. Order is not significance; strings in dax_mode_to_string(). */
@@ -196,6 +202,13 @@ void tag_group_key(const struct inventory *inv, const struct tag_group *group,
  */
 size_t tag_group_devices(const struct inventory *inv, const struct tag_group *group, uint32_t *ret,
 			 size_t max);
+
+/*
+ * Whether the group may be handed back: no device claims it, and no memory of it is in use.
+ * *@ret_leftover (may be NULL) is the block that is, if that is what is wrong, else UINT64_MAX.
+ */
+bool tag_group_is_free(const struct inventory *inv, const struct tag_group *group,
+		       uint64_t *ret_leftover);
 
 /* HPA range of a block. */
 struct range memory_block_range(const struct inventory *inv, const struct memory_block *block);

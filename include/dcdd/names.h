@@ -7,7 +7,9 @@
 #define DCDD_INTERFACE_MANAGER "org.dcdd1.Manager"
 #define DCDD_INTERFACE_RELEASE "org.dcdd1.Release"
 
+#ifndef DCDD_CONFIG_PATH /* the makefile gives it, by SYSCONFDIR */
 #define DCDD_CONFIG_PATH "/etc/dcdd/dcdd.conf"
+#endif
 #define DCDD_RUNTIME_DIR "/run/dcdd"
 #define DCDD_TRACE_INSTANCE "dcdd"
 #define DCDD_TRACE_SYSTEM "cxl"

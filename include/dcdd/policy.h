@@ -31,6 +31,7 @@ struct release_settings {
 	unsigned retries;	/* attempts after the first before it is refused */
 	usec_t backoff_initial; /* before the first retry; doubles each time */
 	usec_t backoff_max;
+	int ignore_unseen;	     /* 1: a process that cannot be looked into holds nothing */
 	uint64_t headroom_bytes;     /* must stay available on the other nodes */
 	unsigned headroom_permyriad; /* same, in 1/10000 of their total */
 };

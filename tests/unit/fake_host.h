@@ -186,6 +186,23 @@ static inline void fake_fill_device(const struct fake_host *h, const struct fake
 	inv->n_devices++;
 }
 
+/* Memory in use below extents that no device claims. */
+static inline void fake_mark_leftovers(const struct fake_host *h, struct inventory *inv)
+{
+	for (uint32_t i = 0; i < inv->n_extents; i++) {
+		struct extent *e = &inv->extents[i];
+
+		for (unsigned b = 0; b < FAKE_BLOCKS_MAX && e->device == INVENTORY_NONE; b++) {
+			if (b * FAKE_BLOCK_SIZE < e->dpa.start ||
+			    b * FAKE_BLOCK_SIZE >= range_end(&e->dpa) || !h->blocks[b].present ||
+			    !h->blocks[b].online)
+				continue;
+			e->leftover = true;
+			e->leftover_block = fake_first_block() + b;
+		}
+	}
+}
+
 /* What a scan would find. NULL if out of memory. */
 static inline struct inventory *fake_inventory(const struct fake_host *h)
 {
@@ -240,6 +257,7 @@ static inline struct inventory *fake_inventory(const struct fake_host *h)
 		inventory_free(inv);
 		return NULL;
 	}
+	fake_mark_leftovers(h, inv);
 	return inv;
 }
 

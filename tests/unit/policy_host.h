@@ -44,6 +44,8 @@ enum {
 	MERGED = 1 << 2, /* its first mapping spans its extent and what follows, see host_build() */
 	CUT = 1 << 3,	 /* its second mapping was not seen */
 	NO_BLOCK_SIZE = 1 << 4, /* the host's block size could not be read */
+	UNSEEN = 1 << 12,	/* two processes could not be looked into */
+	LEFTOVER = 1 << 13,	/* a block below its first extent is in use without a device */
 	ONE_CLAIMS = 1 << 5,	/* only the first extent is claimed; the device is this long */
 	WRAPS = 1 << 6,		/* its first mapping runs over the end of the address space */
 	NO_MEMDEV = 1 << 7,	/* the region's device is not known */
@@ -196,6 +198,7 @@ static inline void host_build(const struct test_case *c, struct host *ret)
 		assert_int_equal(tag_parse(TAG, &tag), 0);
 	assert_int_equal(tag_parse("ffffffff-0000-0000-0000-000000000000", &other), 0);
 	inv->block_size = c->flags & NO_BLOCK_SIZE ? 0 : BLOCK;
+	inv->n_unseen = c->flags & UNSEEN ? 2 : 0;
 	(void)str_copy(ret->memdevs[0].name, sizeof(ret->memdevs[0].name), "mem0");
 	(void)str_copy(ret->regions[0].name, sizeof(ret->regions[0].name), "region0");
 	ret->regions[0].memdev = c->flags & NO_MEMDEV ? INVENTORY_NONE : 0;
@@ -226,6 +229,10 @@ static inline void host_build(const struct test_case *c, struct host *ret)
 	inv->blocks = inv->n_blocks ? ret->blocks : NULL;
 	inv->holders = inv->n_holders ? ret->holders : NULL;
 	inv->nodes = inv->n_nodes ? ret->nodes : NULL;
+	if (c->flags & LEFTOVER) {
+		inv->extents[0].leftover = true;
+		inv->extents[0].leftover_block = 4711;
+	}
 }
 
 static inline void parse(const char *conf, struct policy *ret)

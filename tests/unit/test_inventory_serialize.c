@@ -294,9 +294,10 @@ static void test_rejects_values(void **state)
 static void test_rejects_names(void **state)
 {
 	_cleanup_(inventory_freep) struct inventory *inv = full_inventory();
-	static const char unterminated[DEV_NAME_MAX] = "0123456789012345678901234567890123456789";
+	char unterminated[DEV_NAME_MAX];
 
 	(void)state;
+	memset(unterminated, '0', sizeof(unterminated));
 	REJECTS_NAME(inv->memdevs[0].name, "");
 	REJECTS_NAME(inv->memdevs[0].name, "../mem0");
 	REJECTS_NAME(inv->regions[0].name, unterminated);

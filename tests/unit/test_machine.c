@@ -427,6 +427,113 @@ static void test_deferred_succeeds_later(void **state)
 	end(&run);
 }
 
+/*
+ * The unbind fails, the blocks come back online, and then somebody destroys the device by force and
+ * leaves them behind: the group is claimed by nobody and must not be called free.
+ */
+static void test_left_behind_is_not_free(void **state)
+{
+	struct run run = { .fail_at = 4, .fail_error = -EIO };
+
+	(void)state;
+	(void)fake_add_group(&run.host, 1, 1, 3, "dax0.1");
+	begin(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_DEFERRED);
+	assert_true(host_as_before(&run));
+	run.host.devices[0].exists = false;
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_non_null(strstr(run.r->reason, "still in use"));
+	assert_false(run.ready);
+	end(&run);
+}
+
+/* The claim was given up although the write failed: free is free, nothing is claimed back. */
+static void test_failed_with_its_effect(void **state)
+{
+	struct run run = { .fail_at = 5, .fail_error = -EPIPE, .fail_effect = true };
+
+	(void)state;
+	(void)fake_add_group(&run.host, 1, 1, 3, "dax0.1");
+	begin(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	assert_int_equal(run.host.writes, 5);
+	assert_true(group_is_free(&run));
+	end(&run);
+}
+
+/* Others' scans do not use up the looks at the outcome. */
+static void test_looks_are_its_own(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	(void)fake_add_group(&run.host, 1, 1, 1, "dax0.1");
+	begin(&run, 1);
+	in = input(&run);
+	pump(&run, machine_record(run.r, &in, 1, run.now));
+	pass_deadline(&run);
+	for (unsigned i = 0; i < 100; i++) {
+		scan(&run);
+		in = input(&run);
+		assert_int_equal(machine_scanned(run.r, &in), 0);
+	}
+	assert_true(run.r->deadline != USEC_INFINITY);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+/* A retry of yesterday is no reason to take away what somebody uses today. */
+static void test_old_retry_is_over(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	(void)fake_add_group(&run.host, 1, 1, 1, "dax0.0");
+	begin(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	in = input(&run);
+	pump(&run, machine_record(run.r, &in, 1, run.now));
+	pass_deadline(&run);
+	run.now += 24 * USEC_PER_HOUR;
+	run.host.devices[0].claimed = true;
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "kmem");
+	run.host.blocks[0] =
+		(struct fake_block){ .present = true, .online = true, .zone = ZONE_MOVABLE };
+	scan(&run);
+	in = input(&run);
+	pump(&run, machine_scanned(run.r, &in));
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_true(run.host.blocks[0].online);
+	end(&run);
+}
+
+/* One write that takes all blocks of a device has the time of all of them. */
+static void test_atomic_has_the_time_of_its_blocks(void **state)
+{
+	struct run run = { 0 };
+	struct group_key key = { .memdev = "mem0", .tag = fake_tag(1) };
+	struct range dpa = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	fake_add_group(&run.host, 1, 2, 5, "dax0.1")->state_attr = true;
+	policy_init(&run.policy);
+	run.now = USEC_PER_HOUR;
+	run.r = release_new(1, &key, &dpa, run.now);
+	assert_non_null(run.r);
+	scan(&run);
+	in = input(&run);
+	(void)machine_begin(run.r, &in);
+	(void)machine_scanned(run.r, &in);
+	assert_int_equal(machine_turn(run.r, &in), MACHINE_STEP);
+	assert_int_equal(machine_step(run.r)->kind, STEP_UNPLUG);
+	assert_int_equal(run.r->deadline - run.now, 10 * run.policy.defaults.block_timeout);
+	end(&run);
+}
+
 static void test_stop_rolls_back(void **state)
 {
 	struct run run = { 0 };
@@ -604,6 +711,11 @@ int main(void)
 		cmocka_unit_test(test_held_waits_then_refuses),
 		cmocka_unit_test(test_back_off_doubles_and_ends),
 		cmocka_unit_test(test_deferred_succeeds_later),
+		cmocka_unit_test(test_left_behind_is_not_free),
+		cmocka_unit_test(test_failed_with_its_effect),
+		cmocka_unit_test(test_looks_are_its_own),
+		cmocka_unit_test(test_old_retry_is_over),
+		cmocka_unit_test(test_atomic_has_the_time_of_its_blocks),
 		cmocka_unit_test(test_stop_rolls_back),
 		cmocka_unit_test(test_step_deadline_cancels_then_abandons),
 		cmocka_unit_test(test_every_step_failing),

@@ -183,7 +183,7 @@ static void test_properties(_unused_ void **state)
 		assert_string_equal(decision.reason, again.reason);
 		assert_string_equal(decision.rule, again.rule);
 
-		assert_in_range(decision.verdict, 0, _VERDICT_MAX - 1);
+		assert_true((unsigned)decision.verdict < _VERDICT_MAX);
 		count[decision.verdict]++;
 		assert_reason_is_sentence(decision.reason);
 		assert_int_equal(decision.verdict == VERDICT_NOTHING, host.inv.n_devices == 0);
