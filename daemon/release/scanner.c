@@ -38,21 +38,25 @@ static struct timeval to_timeval(usec_t usec)
 				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
 }
 
-/* Sets the timer to when the next scan may begin. */
-static void arm(struct scanner *s)
+/* When the next scan may begin; USEC_INFINITY: none is wanted. */
+static usec_t next_begin(const struct scanner *s, usec_t now)
 {
-	usec_t now = now_usec(CLOCK_MONOTONIC), at = USEC_INFINITY;
-	struct timeval tv;
+	usec_t at = USEC_INFINITY;
 
-	if (s->running)
-		return;
 	if (s->wanted)
 		at = s->urgent ? now : MAX(now, s->pause_until);
 	if (s->due > 0)
 		at = MIN(at, MAX(s->due, s->pause_until));
-	if (at == USEC_INFINITY)
+	return at == USEC_INFINITY ? at : MAX(at, s->retry_at);
+}
+
+static void arm(struct scanner *s)
+{
+	usec_t now = now_usec(CLOCK_MONOTONIC), at = next_begin(s, now);
+	struct timeval tv;
+
+	if (s->running || at == USEC_INFINITY)
 		return;
-	at = MAX(at, s->retry_at);
 	tv = to_timeval(at > now ? at - now : 0);
 	(void)event_add(s->kick, &tv);
 }
@@ -112,10 +116,15 @@ static void on_kick(evutil_socket_t fd, short what, void *userdata)
 	(void)what;
 	if (s->running)
 		return;
+	s->begun = now_usec(CLOCK_MONOTONIC);
+	if (next_begin(s, s->begun) > s->begun) {
+		/* libevent's clock is coarse, and may be early. */
+		arm(s);
+		return;
+	}
 	s->wanted = s->urgent = false;
 	s->running = true;
 	s->number++;
-	s->begun = now_usec(CLOCK_MONOTONIC);
 	if (s->due > 0 && s->due <= s->begun) {
 		s->due = s->due_next;
 		s->due_next = 0;

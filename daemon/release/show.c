@@ -113,14 +113,15 @@ void manager_show_inventory(struct manager *m, const struct inventory *inv)
 	uint64_t bytes = 0;
 
 	if (inv->n_regions == 0) {
-		report_warning(m->setup.report,
-			       inv->n_memdevs == 0 ?
-				       "No CXL memory device found; waiting for one. Are cxl_acpi, "
-				       "cxl_pci and cxl_mem loaded, and what does \"cxl list -M\" "
-				       "say?" :
-				       "No dynamic capacity region found; waiting for one. It is "
-				       "created with mode dynamic_ram over a partition of a memory "
-				       "device, and needs dax_cxl loaded");
+		report_warning(
+			m->setup.report,
+			inv->n_memdevs == 0
+				? "No CXL memory device found; waiting for one. Are cxl_acpi, "
+				  "cxl_pci and cxl_mem loaded, and what does \"cxl list -M\" "
+				  "say?"
+				: "No dynamic capacity region found; waiting for one. It is "
+				  "created with mode dynamic_ram over a partition of a memory "
+				  "device, and needs dax_cxl loaded");
 		return;
 	}
 	for (uint32_t i = 0; i < inv->n_extents; i++)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the state machine share. machine.c is what happens to a request,
+ * machine_steps.c its steps, machine_state.c how it changes state. All return actions, see
+ * machine.h.
+ */
+#pragma once
+
+#include "machine.h"
+
+/* ---- machine_state.c ---- */
+
+void machine_reason(struct release *r, const char *format, ...) _printf_(2, 3);
+void machine_enter(struct release *r, const struct machine_input *in, enum release_state state);
+
+unsigned machine_wait_for(struct release *r, enum release_wait wait, unsigned actions);
+/* Both give the executor back, if the request has it. */
+unsigned machine_yield(struct release *r);
+unsigned machine_wait_until(struct release *r, usec_t deadline);
+
+/* Ends the request. @hold: how long further records of the group only count. */
+unsigned machine_finish(struct release *r, const struct machine_input *in, enum release_state state,
+			usec_t hold);
+unsigned machine_finish_gone(struct release *r, const struct machine_input *in);
+unsigned machine_finish_vanished(struct release *r, const struct machine_input *in,
+				 const char *while_what);
+
+/* Not now: the host is as it was. Tries again after a back-off, or gives up. */
+unsigned machine_postpone(struct release *r, const struct machine_input *in, const char *why);
+
+/* The attempt has failed: put everything back, beginning with a look at what there is. */
+unsigned machine_fail(struct release *r, const struct machine_input *in, const char *format, ...)
+	_printf_(3, 4);
+
+/* The group is there, nothing claims it, and the kernel has had its time to release it. */
+unsigned machine_become_ready(struct release *r, const struct machine_input *in);
+unsigned machine_wait_for_outcome(struct release *r, const struct machine_input *in);
+
+/* ---- machine_steps.c ---- */
+
+/* Begins the step at the cursor of the way forward or back. */
+unsigned machine_run_step(struct release *r, const struct machine_input *in);
+/* The same forward, but looks at the host before the first that detaches and behind the last. */
+unsigned machine_advance(struct release *r, const struct machine_input *in);
