@@ -53,8 +53,8 @@ unsigned machine_finish(struct release *r, const struct machine_input *in, enum 
 
 unsigned machine_finish_gone(struct release *r, const struct machine_input *in)
 {
-	machine_reason(r, "the kernel released %llu bytes in %u extents",
-		       (unsigned long long)r->bytes, r->n_extents);
+	machine_reason(r, "the kernel released %llu bytes in %u extent%s",
+		       (unsigned long long)r->bytes, r->n_extents, r->n_extents == 1 ? "" : "s");
 	return machine_finish(r, in, RELEASE_RELEASED, 0);
 }
 

@@ -127,7 +127,7 @@ void manager_show_inventory(struct manager *m, const struct inventory *inv)
 	for (uint32_t i = 0; i < inv->n_extents; i++)
 		bytes += inv->extents[i].hpa.length;
 	report_info(m->setup.report,
-		    "%u memory devices, %u dynamic capacity regions, %u extents of %llu MiB",
+		    "Memory devices: %u, dynamic capacity regions: %u, extents: %u (%llu MiB)",
 		    inv->n_memdevs, inv->n_regions, inv->n_extents,
 		    (unsigned long long)(bytes / MiB));
 }
