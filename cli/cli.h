@@ -36,6 +36,25 @@ int verb_status(struct cli *cli);
 int verb_releases(struct cli *cli);
 int verb_groups(struct cli *cli);
 
+/* ---- list.c ---- */
+
+struct table;
+struct column;
+
+/* What `dcdctl groups` and `dcdctl releases` have in common: a method that lists, and a table. */
+struct listing {
+	const char *method; /* of the Manager, without arguments, gives an array of objects */
+	const char *none;   /* "no group with tag": what to say if the operand names none */
+	/* Whether to show @object; NULL: all of them. The operand is looked at by list_run(). */
+	bool (*wanted)(const struct cli *cli, json_object *object);
+	int (*prepare)(json_object *object); /* before it is shown in any form; may be NULL */
+	const struct column *columns;
+	size_t n_columns;
+	int (*add)(const struct cli *cli, struct table *table, json_object *object);
+};
+
+int list_run(struct cli *cli, const struct listing *listing);
+
 /* ---- client.c ---- */
 
 /* Prints what is wrong to stderr. Returns CLI_EXIT_OK and the connection in cli->bus, or why not.

@@ -106,52 +106,16 @@ static int add_rows(const struct cli *cli, struct table *table, json_object *gro
 	return r;
 }
 
-static json_object *choose(const struct cli *cli, json_object *all)
-{
-	json_object *chosen = json_object_new_array();
-
-	if (!chosen)
-		return NULL;
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		json_object *group = json_object_array_get_idx(all, i);
-
-		if (cli->tag && !streq(field_string(group, "tag"), cli->tag))
-			continue;
-		if (name_extents(group) < 0 ||
-		    json_object_array_add(chosen, json_object_get(group)) < 0) {
-			json_object_put(chosen);
-			return NULL;
-		}
-	}
-	return chosen;
-}
-
 int verb_groups(struct cli *cli)
 {
-	_cleanup_json_ json_object *all = NULL, *chosen = NULL;
-	_cleanup_(table_freep) struct table *table = NULL;
-	int r;
+	static const struct listing listing = {
+		.method = "ListGroups",
+		.none = "no group with tag",
+		.prepare = name_extents,
+		.columns = columns,
+		.n_columns = ARRAY_SIZE(columns),
+		.add = add_rows,
+	};
 
-	r = client_call(cli, DCDD_INTERFACE_MANAGER, "ListGroups", NULL, &all);
-	if (r != CLI_EXIT_OK)
-		return r;
-	if (!json_object_is_type(all, json_type_array))
-		return output_unusable();
-	chosen = choose(cli, all);
-	if (!chosen)
-		return output_no_memory();
-	if (cli->tag && json_object_array_length(chosen) == 0) {
-		(void)fprintf(stderr, "dcdctl: no group with tag %s\n", cli->tag);
-		return CLI_EXIT_NO_SUCH_OBJECT;
-	}
-	if (cli->json)
-		return output_json(chosen);
-
-	table = table_new(cli, columns, ARRAY_SIZE(columns));
-	if (!table)
-		return output_no_memory();
-	for (size_t i = 0; i < json_object_array_length(chosen); i++)
-		if (add_rows(cli, table, json_object_array_get_idx(chosen, i)) < 0)
-			return output_no_memory();
-	return table_print(table);
+	return list_run(cli, &listing);
 }

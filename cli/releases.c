@@ -33,7 +33,7 @@ static bool is_final(json_object *release)
 	       release_state_is_final(state);
 }
 
-static int add_row(struct table *table, json_object *release)
+static int add_row(const struct cli *cli _unused_, struct table *table, json_object *release)
 {
 	char tag[TAG_CELL_STRLEN], age[AGE_STRLEN], blocks[64] = "", records[32];
 	uint64_t n = field_uint64(release, "blocks");
@@ -64,53 +64,22 @@ static int add_row(struct table *table, json_object *release)
 	return r;
 }
 
-/* Those to be shown: by --all and by the operand. */
-static json_object *choose(const struct cli *cli, json_object *all)
+/* The ended ones only by --all, or if they are asked for by their tag. */
+static bool is_shown(const struct cli *cli, json_object *release)
 {
-	json_object *chosen = json_object_new_array();
-
-	if (!chosen)
-		return NULL;
-	for (size_t i = 0; i < json_object_array_length(all); i++) {
-		json_object *release = json_object_array_get_idx(all, i);
-
-		if (cli->tag ? !streq(field_string(release, "tag"), cli->tag)
-			     : !cli->all && is_final(release))
-			continue;
-		if (json_object_array_add(chosen, json_object_get(release)) < 0) {
-			json_object_put(chosen);
-			return NULL;
-		}
-	}
-	return chosen;
+	return cli->all || !is_final(release);
 }
 
 int verb_releases(struct cli *cli)
 {
-	_cleanup_json_ json_object *all = NULL, *chosen = NULL;
-	_cleanup_(table_freep) struct table *table = NULL;
-	int r;
+	static const struct listing listing = {
+		.method = "ListReleases",
+		.none = "no release of tag",
+		.wanted = is_shown,
+		.columns = columns,
+		.n_columns = ARRAY_SIZE(columns),
+		.add = add_row,
+	};
 
-	r = client_call(cli, DCDD_INTERFACE_MANAGER, "ListReleases", NULL, &all);
-	if (r != CLI_EXIT_OK)
-		return r;
-	if (!json_object_is_type(all, json_type_array))
-		return output_unusable();
-	chosen = choose(cli, all);
-	if (!chosen)
-		return output_no_memory();
-	if (cli->tag && json_object_array_length(chosen) == 0) {
-		(void)fprintf(stderr, "dcdctl: no release of tag %s\n", cli->tag);
-		return CLI_EXIT_NO_SUCH_OBJECT;
-	}
-	if (cli->json)
-		return output_json(chosen);
-
-	table = table_new(cli, columns, ARRAY_SIZE(columns));
-	if (!table)
-		return output_no_memory();
-	for (size_t i = 0; i < json_object_array_length(chosen); i++)
-		if (add_row(table, json_object_array_get_idx(chosen, i)) < 0)
-			return output_no_memory();
-	return table_print(table);
+	return list_run(cli, &listing);
 }

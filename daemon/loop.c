@@ -17,12 +17,6 @@ struct loop {
 	bool stopping;
 };
 
-static struct timeval to_timeval(usec_t usec)
-{
-	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC),
-				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
-}
-
 static void on_stop_signal(evutil_socket_t fd, short what, void *userdata)
 {
 	struct loop *loop = userdata;
@@ -80,7 +74,7 @@ static int start_watchdog(struct loop *loop)
 	if (sd_watchdog_enabled(0, &usec) <= 0)
 		return 0;
 	loop->watchdog = event_new(loop->base, -1, EV_PERSIST, on_watchdog, loop);
-	tv = to_timeval(usec / 2);
+	tv = usec_to_timeval(usec / 2);
 	if (!loop->watchdog || event_add(loop->watchdog, &tv) < 0)
 		return -ENOMEM;
 	return 0;
@@ -181,7 +175,7 @@ void loop_reloading(struct loop *loop)
 
 void loop_stopping(struct loop *loop, usec_t timeout)
 {
-	struct timeval tv = to_timeval(timeout);
+	struct timeval tv = usec_to_timeval(timeout);
 
 	/* stop-timeout may be longer than what the service manager allows by itself. */
 	(void)sd_notifyf(

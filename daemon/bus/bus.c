@@ -39,8 +39,7 @@ static void bus_wait_timer(struct bus *bus, usec_t delay)
 {
 	/* Capped: a deadline far away is looked at again, at no cost, once an hour. */
 	usec_t capped = MIN(delay, USEC_PER_HOUR);
-	struct timeval tv = { .tv_sec = (time_t)(capped / USEC_PER_SEC),
-			      .tv_usec = (suseconds_t)(capped % USEC_PER_SEC) };
+	struct timeval tv = usec_to_timeval(capped);
 
 	(void)evtimer_add(bus->timer, &tv);
 }

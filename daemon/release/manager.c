@@ -28,8 +28,7 @@ static void rearm(struct manager *m)
 		return;
 	}
 	delay = next > now ? next - now : 0;
-	tv = (struct timeval){ .tv_sec = (time_t)(delay / USEC_PER_SEC),
-			       .tv_usec = (suseconds_t)(delay % USEC_PER_SEC) };
+	tv = usec_to_timeval(delay);
 	(void)event_add(m->timer, &tv);
 }
 

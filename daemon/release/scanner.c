@@ -32,12 +32,6 @@ struct scanner {
 	usec_t retry_delay;
 };
 
-static struct timeval to_timeval(usec_t usec)
-{
-	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC),
-				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
-}
-
 /* When the next scan may begin; USEC_INFINITY: none is wanted. */
 static usec_t next_begin(const struct scanner *s, usec_t now)
 {
@@ -57,7 +51,7 @@ static void arm(struct scanner *s)
 
 	if (s->running || at == USEC_INFINITY)
 		return;
-	tv = to_timeval(at > now ? at - now : 0);
+	tv = usec_to_timeval(at > now ? at - now : 0);
 	(void)event_add(s->kick, &tv);
 }
 

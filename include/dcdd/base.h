@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +46,13 @@ static inline usec_t now_usec(clockid_t clock)
 static inline usec_t usec_add(usec_t a, usec_t b)
 {
 	return a > USEC_INFINITY - b ? USEC_INFINITY : a + b;
+}
+
+/* For libevent and its like. */
+static inline struct timeval usec_to_timeval(usec_t usec)
+{
+	return (struct timeval){ .tv_sec = (time_t)(usec / USEC_PER_SEC),
+				 .tv_usec = (suseconds_t)(usec % USEC_PER_SEC) };
 }
 
 /*
