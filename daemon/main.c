@@ -139,10 +139,11 @@ static void on_stop_timeout(void *userdata)
 {
 	struct daemon *d = userdata;
 
+	manager_show_left(d->manager);
 	report_error(
 		d->report,
-		"Could not finish %u release(s) within stop-timeout: the kernel does not let go. "
-		"Look at the memory blocks and dax devices named above before using the group",
+		"stop-timeout is over and the kernel does not let go of %u release(s): check the "
+		"memory blocks and dax devices of the groups named above",
 		manager_n_active(d->manager));
 	loop_exit(d->loop, DCDD_EXIT_FAILURE);
 }

@@ -52,5 +52,8 @@ void manager_world_changed(struct manager *m);
 /* Rolls back what is under way, starts nothing new, then calls stopped(). */
 void manager_stop(struct manager *m);
 
-/* Requests in a changed state now, for the message of a stop that took too long. */
+/* Requests in a changed state now. */
 unsigned manager_n_active(const struct manager *m);
+
+/* A stop took too long: says for each of them what is left, and where it hangs. */
+void manager_show_left(struct manager *m);

@@ -86,6 +86,27 @@ void manager_show(struct manager *m, struct entry *e, unsigned actions)
 		bus_release_finished(m->bus, r);
 }
 
+void manager_show_left(struct manager *m)
+{
+	struct entry *e;
+
+	TAILQ_FOREACH(e, &m->queue.live, link) {
+		const struct release *r = e->release;
+		struct report_fields fields = release_fields(r);
+		char key[GROUP_KEY_STRLEN], step[STEP_TEXT_MAX] = "waiting for the inventory";
+
+		if (!release_state_is_active(r->state))
+			continue;
+		if (r->wait == WAIT_STEP)
+			(void)plan_step_text(&r->plan, machine_step(e->release), step);
+		report_full(m->setup.report, LOG_ERR, DCDD_MESSAGE_FAILED, &fields,
+			    "Left half done: release of %s, %s, at %s; %u of %u memory blocks are "
+			    "offline by our hand",
+			    group_key_format(&r->key, key), release_state_to_string(r->state), step,
+			    r->plan.blocks_offline, r->plan.blocks_total);
+	}
+}
+
 void manager_show_step(struct manager *m, const struct release *r, const struct step *step,
 		       const struct worker_reply *reply)
 {

@@ -13,6 +13,8 @@
 
 #define START_SECONDS 10
 #define CALL_SECONDS 5
+/* More than the daemon waits after a uevent or a record until it looks at the host. */
+#define IDLE_SECONDS 0.7
 
 /* Everybody may do everything: the shipped policy is not what is tested here. */
 static const char bus_config[] =
@@ -264,6 +266,36 @@ struct json_object *bus_manager_property(struct scenario *s, const char *name)
 	return value;
 }
 
+uint64_t manager_u64(struct scenario *s, const char *name)
+{
+	_cleanup_json_ struct json_object *value = bus_manager_property(s, name);
+
+	return json_object_get_uint64(value);
+}
+
+bool manager_bool(struct scenario *s, const char *name)
+{
+	_cleanup_json_ struct json_object *value = bus_manager_property(s, name);
+
+	return json_object_get_boolean(value);
+}
+
+void manager_wait_idle(struct scenario *s)
+{
+	usec_t deadline = deadline_in(10), quiet = deadline_in(IDLE_SECONDS);
+	uint64_t last = 0;
+
+	while (!deadline_passed(quiet)) {
+		uint64_t scan = manager_u64(s, "LastScan");
+
+		if (scan != last)
+			quiet = deadline_in(IDLE_SECONDS);
+		last = scan;
+		if (deadline_passed(deadline))
+			scenario_fail(s, "the daemon does not come to rest");
+	}
+}
+
 /* The one with the highest id among @tag's, or, if @tag is "", among the untagged at @dpa. */
 static struct json_object *latest(struct json_object *list, const char *tag, uint64_t dpa)
 {
@@ -326,4 +358,13 @@ struct json_object *release_wait_at(struct scenario *s, const char *tag, uint64_
 				*tag ? tag : "an untagged extent", now, state,
 				json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY));
 	}
+}
+
+void release_collect_at(struct scenario *s, const char *tag, const struct host *before,
+			const char *const *except, const char *file, int line)
+{
+	sim_retry(s);
+	json_object_put(release_wait_at(s, tag, 0, "released", 20, file, line));
+	host_assert_gone_at(s, tag, file, line);
+	host_assert_same_at(s, before, except, file, line);
 }

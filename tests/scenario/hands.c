@@ -154,9 +154,9 @@ void sim_trace(struct scenario *s, const char *fields)
 	sim_ok(s, "%s", json_object_to_json_string(request));
 }
 
-void sim_flood(struct scenario *s, unsigned count)
+void sim_flood(struct scenario *s, unsigned event_type, unsigned count)
 {
-	sim_ok(s, "{'cmd':'flood','count':%u}", count);
+	sim_ok(s, "{'cmd':'flood','event_type':%u,'count':%u}", event_type, count);
 }
 
 void sim_event(struct scenario *s, bool present)
@@ -212,6 +212,11 @@ void sim_fault_wait(struct scenario *s, unsigned fault, unsigned hits)
 		if (deadline_passed(deadline))
 			scenario_fail(s, "fault %u was hit %u times, not %u", fault,
 				      sim_fault_hits(s, fault), hits);
+}
+
+void sim_release_hang(struct scenario *s, unsigned fault)
+{
+	sim_ok(s, "{'cmd':'release-hang','fault':%u}", fault);
 }
 
 void sim_pin(struct scenario *s, uint64_t block, bool pinned)

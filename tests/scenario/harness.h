@@ -164,7 +164,7 @@ void sim_retry(struct scenario *s);
 
 /* Raw records that no rule acts on. @fields: JSON object by the names of the event's fields. */
 void sim_trace(struct scenario *s, const char *fields);
-void sim_flood(struct scenario *s, unsigned count);
+void sim_flood(struct scenario *s, unsigned event_type, unsigned count);
 /* The module with the trace event comes or goes. */
 void sim_event(struct scenario *s, bool present);
 
@@ -181,6 +181,8 @@ void sim_fault_clear(struct scenario *s);
 /* How often a fault was hit so far; sim_fault_wait() waits for @hits. */
 unsigned sim_fault_hits(struct scenario *s, unsigned fault);
 void sim_fault_wait(struct scenario *s, unsigned fault, unsigned hits);
+/* What hangs because of it goes on, and is carried out. */
+void sim_release_hang(struct scenario *s, unsigned fault);
 
 void sim_pin(struct scenario *s, uint64_t block, bool pinned);
 void sim_unmovable(struct scenario *s, uint64_t block, bool unmovable);
@@ -218,9 +220,27 @@ struct host *host_save(struct scenario *s);
 /* How many lines differ; they are printed if @print. */
 size_t host_compare(const struct host *before, const struct host *after, bool print);
 
-/* Takes a fresh look and fails the test, with the difference, if there is one. */
-#define host_assert_same(s, before) host_assert_same_at(s, before, __FILE__, __LINE__)
-void host_assert_same_at(struct scenario *s, const struct host *before, const char *file, int line);
+/*
+ * Takes a fresh look and fails the test, with the difference, if there is one. Every test must do
+ * this at least once: with the host before there was any capacity if all of it was released, with
+ * the host before the device asked if it was refused or rolled back.
+ */
+#define host_assert_same(s, before) host_assert_same_at(s, before, NULL, __FILE__, __LINE__)
+/*
+ * The same, but lines "path = value" that match one of the globs may differ. A glob that no
+ * differing line matches is a failure as well, so that exceptions do not outlive their reason.
+ */
+#define host_assert_same_except(s, before, ...)                                                    \
+	host_assert_same_at(s, before, (const char *const[]){ __VA_ARGS__, NULL }, __FILE__,       \
+			    __LINE__)
+void host_assert_same_at(struct scenario *s, const struct host *before, const char *const *except,
+			 const char *file, int line);
+
+/* The device that a region made last, nobody once it is deleted, even if others are left. */
+#define HOST_YOUNGEST "*/dax_region/create = *", "*.youngest = *"
+
+/* For a test that has nothing to compare, and why. */
+void host_not_compared(struct scenario *s, const char *reason);
 
 /* No extent of the tag and no dax device that claims it is left. */
 #define host_assert_gone(s, tag) host_assert_gone_at(s, tag, __FILE__, __LINE__)
@@ -278,6 +298,11 @@ const char *bus_address(const struct scenario *s);
 struct json_object *bus_releases(struct scenario *s);
 /* A property of the Manager, as JSON (caller puts). */
 struct json_object *bus_manager_property(struct scenario *s, const char *name);
+uint64_t manager_u64(struct scenario *s, const char *name);
+bool manager_bool(struct scenario *s, const char *name);
+
+/* Waits until the daemon has looked at the host and nothing makes it look again. */
+void manager_wait_idle(struct scenario *s);
 
 /* The latest release of @tag (caller puts), NULL if there is none. */
 struct json_object *release_find(struct scenario *s, const char *tag);
@@ -298,7 +323,31 @@ struct json_object *release_wait_at(struct scenario *s, const char *tag, uint64_
 #define release_wait_state(s, tag, state, seconds)                                                 \
 	((void)json_object_put(release_wait(s, tag, state, seconds)))
 
+/*
+ * The end of a group that is free: the device asks again, gets it, and the whole host is as it was
+ * @before the capacity came.
+ */
+#define release_collect(s, tag, before) release_collect_at(s, tag, before, NULL, __FILE__, __LINE__)
+/* With exceptions as of host_assert_same_except(). */
+#define release_collect_except(s, tag, before, ...)                                                \
+	release_collect_at(s, tag, before, (const char *const[]){ __VA_ARGS__, NULL }, __FILE__,   \
+			   __LINE__)
+void release_collect_at(struct scenario *s, const char *tag, const struct host *before,
+			const char *const *except, const char *file, int line);
+
+/* Waits for a condition that is neither a state nor a line of the log. */
+#define WAIT_FOR(s, condition, seconds)                                                            \
+	do {                                                                                       \
+		usec_t deadline_ = deadline_in(seconds);                                           \
+		while (!(condition))                                                               \
+			if (deadline_passed(deadline_))                                            \
+				scenario_fail(s, "did not come true: %s", #condition);             \
+	} while (0)
+
 /* ---- process.c: other processes ---- */
+
+/* Whether there are processes on this machine that we, though root, cannot look into. */
+bool unseen_processes(void);
 
 /* A process that has /dev/@device open, and mapped if @map. Its comm is "holder". */
 pid_t holder_start(struct scenario *s, const char *device, bool map);

@@ -5,10 +5,12 @@
  * lists are compared line by line.
  */
 #include <dirent.h>
+#include <fnmatch.h>
 #include <sys/stat.h>
 
 #include "scenario.h"
 
+#define HOST_EXCEPT_MAX 16
 #define PRINT_MAX 60 /* lines of a difference */
 
 static void closedirp(DIR **dir)
@@ -218,7 +220,22 @@ struct host *host_save(struct scenario *s)
 	return host;
 }
 
-size_t host_compare(const struct host *before, const struct host *after, bool print)
+/* Whether one of the globs in the NULL-ended @except matches; it is marked in @used then. */
+static bool is_excepted(const char *line, const char *const *except, bool *used)
+{
+	bool found = false;
+
+	for (size_t i = 0; except && except[i]; i++) {
+		if (fnmatch(except[i], line, 0) != 0)
+			continue;
+		used[i] = found = true;
+	}
+	return found;
+}
+
+/* @used: as many as there are globs in @except, NULL if there are none. */
+static size_t compare(const struct host *before, const struct host *after,
+		      const char *const *except, bool *used, bool print)
 {
 	size_t i = 0, k = 0, different = 0;
 
@@ -229,7 +246,7 @@ size_t host_compare(const struct host *before, const struct host *after, bool pr
 
 		i += order <= 0;
 		k += order >= 0;
-		if (order == 0)
+		if (order == 0 || is_excepted(order < 0 ? old : new, except, used))
 			continue;
 		different++;
 		if (print && different <= PRINT_MAX)
@@ -240,13 +257,37 @@ size_t host_compare(const struct host *before, const struct host *after, bool pr
 	return different;
 }
 
-void host_assert_same_at(struct scenario *s, const struct host *before, const char *file, int line)
+size_t host_compare(const struct host *before, const struct host *after, bool print)
+{
+	return compare(before, after, NULL, NULL, print);
+}
+
+void host_assert_same_at(struct scenario *s, const struct host *before, const char *const *except,
+			 const char *file, int line)
 {
 	const struct host *after = host_save(s);
-	size_t n = host_compare(before, after, true);
+	bool used[HOST_EXCEPT_MAX] = { false };
+	size_t n;
 
+	for (size_t i = 0; except && except[i]; i++)
+		if (i >= HOST_EXCEPT_MAX)
+			scenario_fail_at(s, file, line, "too many exceptions");
+	s->compared = true;
+	n = compare(before, after, except, used, true);
 	if (n > 0)
 		scenario_fail_at(s, file, line, "the host is not as before: %zu lines differ", n);
+	for (size_t i = 0; except && except[i]; i++)
+		if (!used[i])
+			scenario_fail_at(
+				s, file, line,
+				"nothing differs that matches \"%s\", so it is no exception",
+				except[i]);
+}
+
+void host_not_compared(struct scenario *s, const char *reason)
+{
+	assert_true(*reason);
+	s->compared = true;
 }
 
 /* A member that may be missing or null. */

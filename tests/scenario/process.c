@@ -3,6 +3,7 @@
  * Other processes of a scenario: those that hold a device, and commands as an admin would type
  * them. All die with the test program.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -126,6 +127,36 @@ void process_teardown(struct scenario *s)
 			scenario_problem(s, "holder %d does not die", (int)s->children[i]);
 		s->children[i] = 0;
 	}
+}
+
+static bool is_unseen(const char *pid)
+{
+	static const char *const names[] = { "fd", "maps" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_close_ int fd = -EBADF;
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, names[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 && (errno == EACCES || errno == EPERM))
+			return true;
+	}
+	return false;
+}
+
+bool unseen_processes(void)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+			is_unseen(entry->d_name);
+	if (dir)
+		(void)closedir(dir);
+	return found;
 }
 
 _Noreturn static void shell(struct scenario *s, const char *line, int output)

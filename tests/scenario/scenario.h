@@ -20,6 +20,7 @@ struct keep {
 struct scenario {
 	const struct scenario_options *options;
 	bool finished;	   /* the test's body came to its end, or was skipped */
+	bool compared;	   /* it looked at the whole host, or said why not */
 	unsigned problems; /* found by the teardown */
 
 	char dir[64];

@@ -119,6 +119,7 @@ SCENARIO(inner_right)
 SCENARIO(inner_right_daemon)
 {
 	assert_true(daemon_alive(s));
+	host_not_compared(s, "nothing is done to it");
 }
 
 static void test_right_passes(void **state _unused_)
@@ -174,6 +175,36 @@ SCENARIO(inner_not_gone)
 	host_assert_gone(s, TAG_A);
 }
 
+/* What an extent makes differ, and nothing else, may; an exception must be of use. */
+SCENARIO(inner_exception)
+{
+	const struct host *before = host_save(s);
+
+	SIM_ADD(s, "mem0", TAG_A, EXTENT(0, BLOCK_SIZE));
+	host_assert_same_except(s, before, "*extent*", "*available*", "sim.memdevs*");
+}
+
+SCENARIO(inner_useless_exception)
+{
+	const struct host *before = host_save(s);
+
+	SIM_ADD(s, "mem0", TAG_A, EXTENT(0, BLOCK_SIZE));
+	host_assert_same_except(s, before, "*", "*/memory2/*");
+}
+
+SCENARIO(inner_exception_too_narrow)
+{
+	const struct host *before = host_save(s);
+
+	SIM_ADD(s, "mem0", TAG_A, EXTENT(0, BLOCK_SIZE));
+	host_assert_same_except(s, before, "sim.*");
+}
+
+SCENARIO(inner_compares_nothing)
+{
+	SIM_ADD(s, "mem0", TAG_A, EXTENT(0, BLOCK_SIZE));
+}
+
 static void test_changed_host_fails(void **state _unused_)
 {
 	static const struct wrong all[] = {
@@ -181,9 +212,16 @@ static void test_changed_host_fails(void **state _unused_)
 		{ scenario_test_with(inner_zone_changed, &host_only), "valid_zones = Movable" },
 		{ scenario_test_with(inner_pinned, &host_only), "pinned = true" },
 		{ scenario_test_with(inner_not_gone, &host_only), TAG_A " is not gone" },
+		{ scenario_test_with(inner_useless_exception, &host_only), "is no exception" },
+		{ scenario_test_with(inner_exception_too_narrow, &host_only), "+ /sys/" },
+		{ scenario_test_with(inner_compares_nothing, &host_only), "never compared" },
+	};
+	static const struct CMUnitTest right[] = {
+		scenario_test_with(inner_exception, &host_only),
 	};
 
 	assert_all_fail(all);
+	assert_all_pass(right);
 }
 
 /* ---- memory handed back while online ---- */
@@ -217,11 +255,13 @@ SCENARIO(inner_violation_acknowledged)
 	assert_true(host_violations(s) > 0);
 	host_acknowledge_violations(s);
 	host_assert_no_violation(s);
+	host_not_compared(s, "its memory is with the device and in use");
 }
 
 static void acknowledge(struct scenario *s)
 {
 	host_acknowledge_violations(s);
+	host_not_compared(s, "each of the scenarios began with a fresh one");
 }
 
 static void test_violation_fails(void **state)
@@ -309,6 +349,7 @@ SCENARIO(test_log_tells_hands_apart)
 	assert_int_equal(command(s, NULL, "echo offline >%s", path), 0);
 	assert_int_equal(sim_writes(s, since, "*/state", "offline", true), 1);
 	sysfs_assert(s, path, "offline");
+	host_not_compared(s, "it is about the log");
 }
 
 SCENARIO(test_fault_is_counted)
@@ -323,6 +364,7 @@ SCENARIO(test_fault_is_counted)
 	assert_non_null(strstr(output, "Input/output error"));
 	sim_fault_wait(s, fault, 1);
 	assert_int_equal(command(s, NULL, "/bin/echo online >%s", path), 0);
+	host_not_compared(s, "it is about the count");
 }
 
 SCENARIO(test_holder_holds)
@@ -340,6 +382,7 @@ SCENARIO(test_holder_holds)
 	assert_non_null(strstr(output, "holder"));
 	holder_stop(s, pid);
 	assert_int_not_equal(command(s, NULL, "test -e /proc/%d", (int)pid), 0);
+	host_not_compared(s, "it is about the process");
 }
 
 static int forget_fake(void **state _unused_)

@@ -17,7 +17,7 @@
 /* Few remembered, so that the memory of the past is full when the warm-up is over. */
 static const struct scenario_options options = {
 	.config =
-		"[daemon]\nhistory-max = 16\nsettle-time = 1ms\nrefuse-hold = 1ms\nlog-level = warning\n"
+		"[daemon]\nhistory-max = 4\nsettle-time = 1ms\nrefuse-hold = 1ms\nlog-level = warning\n"
 		"[release]\nbackoff-initial = 10ms\n",
 };
 
@@ -68,6 +68,7 @@ static void one_release(struct scenario *s, unsigned i)
 SCENARIO(many_releases)
 {
 	unsigned n = n_releases(), descriptors = 0;
+	struct host *before = host_save(s);
 	uint64_t rss = 0;
 
 	for (unsigned i = 1; i <= n; i++) {
@@ -84,6 +85,7 @@ SCENARIO(many_releases)
 	if (!getenv("DCDD_WRAPPER"))
 		assert_true(daemon_rss_kib(s) <= rss + GROWTH_MAX_KIB);
 	daemon_stop(s);
+	host_assert_same(s, before);
 }
 
 int main(void)

@@ -118,7 +118,7 @@ int topology_build(struct json_object *topology, const struct topology_options *
 /* ---- records.c ---- */
 
 /* Thread: traces the records in the devices' logs and lets the rules act on them. */
-void *records_main(void *sim);
+void *records_main(void *userdata);
 
 /*
  * Waits until the record with number @ticket (sim->queued when it was the last) is handled. Lock
