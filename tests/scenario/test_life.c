@@ -111,7 +111,8 @@ SCENARIO(restarted_while_the_kernel_hangs)
 			 0);
 	workers[strcspn(workers, "\n")] = '\0';
 	assert_int_equal(daemon_kill(s, SIGTERM), DCDD_EXIT_FAILURE);
-	assert_true(daemon_log_has(s, "Could not finish 1 release"));
+	assert_true(daemon_log_has(s, "Left half done"));
+	assert_true(daemon_log_has(s, "at memory339: offline-block; 1 of 4"));
 
 	daemon_start(s, NULL);
 	assert_int_equal(command(s, NULL, "ps -o stat= -p %s | grep -qv Z", workers), 0);
