@@ -471,7 +471,8 @@ static void test_properties_changed(void **state)
 		bus_release_changed(f->bus, r);
 	}
 	fake_run_until(f, changed.n > 2);
-	assert_true(now_usec(CLOCK_MONOTONIC) - begin < USEC_PER_SEC);
+	/* What is meant is "never". */
+	assert_true(now_usec(CLOCK_MONOTONIC) - begin < 10 * USEC_PER_SEC);
 	fake_run_for(f, 300 * USEC_PER_MSEC);
 	assert_int_equal(changed.n, 3);
 	assert_non_null(strstr(changed.last, "Records=1003 ;"));

@@ -55,7 +55,8 @@ static void test_wakes_and_rests(void **state)
 
 		fire(i);
 		expect_records(c, i + 1);
-		assert_true(now_usec(CLOCK_MONOTONIC) - begin < USEC_PER_SEC);
+		/* What is meant is "never". */
+		assert_true(now_usec(CLOCK_MONOTONIC) - begin < 10 * USEC_PER_SEC);
 	}
 	/* The test's own tick is every 50 ms. */
 	assert_true(run_until(c, &never, 1, 500 * USEC_PER_MSEC) < 20);

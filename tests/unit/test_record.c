@@ -523,34 +523,21 @@ static void test_foreign_record(_unused_ void **state)
 	assert_int_equal(record_decode(format, record, sizeof(record), 0, &out), -EBADMSG);
 }
 
-/*
- * Over a million records a second is the aim. Measured is ten times that and more; the best of
- * several runs is asked for, so only an order of magnitude fails here, not a busy machine.
- */
-static void test_decoding_rate(_unused_ void **state)
+/* One after the other, each as it is, whatever the last one left behind. */
+static void test_decodes_many(_unused_ void **state)
 {
 	_cleanup_(record_format_freep) struct record_format *format = format_of(&v11);
 	struct dc_event in = some_event(), out;
 	_cleanup_free_ uint8_t *data = NULL;
-	usec_t best = USEC_INFINITY;
-	const size_t n = 100000;
 	size_t size;
 
 	data = record_of(&v11, &in, &size);
-	for (int run = 0; run < 10; run++) {
-		usec_t begin = now_usec(CLOCK_MONOTONIC), elapsed;
-
-		for (size_t i = 0; i < n; i++) {
-			memcpy(data + v11.dpa, &i, sizeof(i));
-			if (record_decode(format, data, size, i, &out) < 0 || out.dpa.start != i)
-				fail_msg("record %zu decoded wrong", i);
-		}
-		elapsed = now_usec(CLOCK_MONOTONIC) - begin;
-		best = MIN(best, elapsed);
+	for (size_t i = 0; i < 100000; i++) {
+		memcpy(data + v11.dpa, &i, sizeof(i));
+		if (record_decode(format, data, size, i, &out) < 0 || out.dpa.start != i ||
+		    out.traced != i)
+			fail_msg("record %zu decoded wrong", i);
 	}
-	print_message("decoding: %.1f million records a second\n",
-		      (double)n / (double)MAX(best, 1U));
-	assert_true(best < n);
 }
 
 int main(void)
@@ -568,7 +555,7 @@ int main(void)
 		cmocka_unit_test(test_longest_name),
 		cmocka_unit_test(test_range_overflow),
 		cmocka_unit_test(test_foreign_record),
-		cmocka_unit_test(test_decoding_rate),
+		cmocka_unit_test(test_decodes_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,7 +130,8 @@ static void test_free_while_blocked(void **state)
 	block_worker(f);
 	begin = now_usec(CLOCK_MONOTONIC);
 	worker_free(f->worker);
-	assert_true(now_usec(CLOCK_MONOTONIC) - begin < USEC_PER_SEC);
+	/* What is meant is "never". */
+	assert_true(now_usec(CLOCK_MONOTONIC) - begin < 10 * USEC_PER_SEC);
 	f->worker = NULL;
 	assert_true(loop_until(f, is_gone, pid));
 	assert_int_equal(f->n_replies, 0); /* no callback for it */
