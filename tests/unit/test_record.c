@@ -166,7 +166,10 @@ static char *edited(const char *text, const char *from, const char *to)
 	if (!to) {
 		while (at > text && at[-1] != '\n')
 			at--;
-		rest = strchr(rest, '\n') + 1;
+		rest = strchr(rest, '\n');
+		if (!rest)
+			fail_msg("the line with \"%s\" has no end", from);
+		rest++;
 		to = "";
 	}
 	assert_true(asprintf(&out, "%.*s%s%s", (int)(at - text), text, to, rest) > 0);
