@@ -304,18 +304,24 @@ static bool is_device_name(const char *name, int32_t region_id)
 	return name_number(name, prefix, &number);
 }
 
+int scan_open_dax_region(const struct scan *scan, uint32_t region, DIR **ret)
+{
+	char path[SCAN_PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), CXL_DEVICES "/%s",
+		       scan->inv->regions[region].dax_region);
+	return sysfs_open_list(scan->sysfs_fd, path, ret);
+}
+
 static int scan_region_devices(struct scan *scan, uint32_t region,
 			       const struct known_devices *known)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	char path[SCAN_PATH_MAX];
 	const char *name;
 	int r;
 
 	/* Below its region, not on the dax bus: there are devices of other providers too. */
-	(void)snprintf(path, sizeof(path), CXL_DEVICES "/%s",
-		       scan->inv->regions[region].dax_region);
-	r = sysfs_open_list(scan->sysfs_fd, path, &dir);
+	r = scan_open_dax_region(scan, region, &dir);
 	if (r < 0)
 		return errno_is_gone(r) ? 0 : r;
 	while ((r = sysfs_next(dir, &name)) > 0) {

@@ -61,13 +61,10 @@ static int add_extent(struct scan *scan, int list_fd, const char *name, uint32_t
 static int scan_region_extents(struct scan *scan, uint32_t region)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
-	char path[SCAN_PATH_MAX];
 	const char *name;
 	int r;
 
-	(void)snprintf(path, sizeof(path), CXL_DEVICES "/%s",
-		       scan->inv->regions[region].dax_region);
-	r = sysfs_open_list(scan->sysfs_fd, path, &dir);
+	r = scan_open_dax_region(scan, region, &dir);
 	if (r < 0)
 		return errno_is_gone(r) ? 0 : r;
 	while ((r = sysfs_next(dir, &name)) > 0) {

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <dirent.h>
+
 #include "inventory/scan.h"
 
 #define CXL_DEVICES "bus/cxl/devices"
@@ -30,6 +32,9 @@ int scan_memory(struct scan *scan);    /* block size, auto_online, nodes */
 int scan_blocks(struct scan *scan);    /* of the devices found */
 int scan_holders(struct scan *scan);   /* of the devices found */
 int scan_leftovers(struct scan *scan); /* below extents without a device; after inventory_link() */
+
+/* Opens the directory of a region's dax region, where its extents and devices are. */
+int scan_open_dax_region(const struct scan *scan, uint32_t region, DIR **ret);
 
 /* Reads an attribute that holds one word. As sysfs_read(), and -EBADMSG if there is a '/' in it. */
 int scan_read_word(int dirfd, const char *path, char buf[static DEV_NAME_MAX]);
