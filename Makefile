@@ -24,7 +24,7 @@ CC := gcc
 endif
 PKG_CONFIG ?= pkg-config
 
-PKGS := libsystemd libudev libcxl libdaxctl libevent inih libtracefs libtraceevent
+PKGS := libsystemd libudev libcxl libdaxctl libevent inih libtracefs libtraceevent json-c zlib
 CLI_PKGS := libsystemd json-c smartcols
 SIM_PKGS := fuse3 json-c
 TEST_PKGS := cmocka libsystemd json-c
@@ -65,6 +65,10 @@ SIM_SRC := $(filter-out $(SIMCTL_SRC),$(wildcard tests/sim/*.c)) $(ENGINE_SRC) $
 SCENARIO_LIB_SRC := $(filter-out tests/scenario/test_%.c,$(wildcard tests/scenario/*.c))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+MATRIX_LIB_SRC := $(wildcard tests/matrix/matrix*.c)
+MATRIX_SRC := $(filter-out $(MATRIX_LIB_SRC),$(wildcard tests/matrix/*.c))
+MATRIX_PROGRAMS := $(patsubst tests/matrix/%.c,$(BUILD)/tests/matrix/%,$(MATRIX_SRC))
+INTERPOSE := $(BUILD)/tests/libinterpose.so
 SCENARIO_TESTS := $(patsubst tests/scenario/%.c,$(BUILD)/tests/scenario/%,$(wildcard tests/scenario/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -103,7 +107,7 @@ help:
 	@echo 'Variables: CC, CFLAGS, LDFLAGS, BUILD, SANITIZE, FUZZ_RUNS, V=1 (show commands)'
 
 programs: $(PROGRAMS)
-tests: programs $(SIM_PROGRAMS) $(UNIT_TESTS) $(SCENARIO_TESTS)
+tests: programs $(SIM_PROGRAMS) $(UNIT_TESTS) $(SCENARIO_TESTS) $(MATRIX_PROGRAMS) $(INTERPOSE)
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -135,6 +139,17 @@ $(BUILD)/tests/scenario/%: $(BUILD)/obj/tests/scenario/%.o $(call obj,$(SCENARIO
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
+
+$(BUILD)/tests/matrix/%: $(BUILD)/obj/tests/matrix/%.o $(call obj,$(MATRIX_LIB_SRC) $(SCENARIO_LIB_SRC) $(UTIL_SRC))
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
+
+# Goes below a program by LD_PRELOAD, so it is position independent and has no sanitizer of its own.
+$(INTERPOSE): $(wildcard tests/interpose/*.c tests/interpose/*.h) Makefile
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=gnu17 $(OPT) $(WARNINGS) -fPIC -shared -o $@ $(filter %.c,$^) -ldl
 
 $(BUILD)/demo: $(BUILD)/obj/tests/demo/demo.o $(call obj,$(SCENARIO_LIB_SRC) $(UTIL_SRC))
 	$(say) LD $@

@@ -65,5 +65,24 @@ unsigned machine_step_done(struct release *r, const struct machine_input *in,
 /* r->deadline has passed. */
 unsigned machine_deadline(struct release *r, const struct machine_input *in);
 
+/*
+ * A release that a daemon before this one left half done: r->plan, r->key and what is shown are
+ * from its journal, r->recovered is set. Rolls back, finishes or resumes it. With r->orphan set it
+ * only waits; call it again when that process has ended and r->orphan is 0.
+ */
+unsigned machine_recover(struct release *r, const struct machine_input *in);
+
+/*
+ * The same where the journal could not be read (r->blind): nothing is known of what was before, so
+ * nothing is changed; ends as failed with @why.
+ */
+unsigned machine_recover_blind(struct release *r, const struct machine_input *in, const char *why);
+
+/*
+ * in->inventory is new, and @r has failed: looks whether the group is whole again by another hand.
+ * If so the release is not failed any more, and true is returned; its reason says what was seen.
+ */
+bool machine_thaw(struct release *r, const struct machine_input *in);
+
 /* The daemon is to end: finish what cannot be left half done, roll back what can, start nothing. */
 unsigned machine_stop(struct release *r, const struct machine_input *in);

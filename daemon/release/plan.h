@@ -29,13 +29,34 @@ int plan_check_detach(const struct plan *plan, const struct inventory *inv,
 		      const struct tag_group *group, char *ret_why, size_t size);
 
 /*
- * Compares the host with how it was before the plan and writes into plan->back the steps that
- * restore the difference; none if there is none. @round is 0 the first time and lets a later round
- * choose another way (new_id where bind failed). @ret_why describes the first difference.
- * Returns the number of differences, -ENOMEM.
+ * Compares the host with how it was before the plan: fills plan->differences, and writes into
+ * plan->back the steps that restore what is ours to restore; none if there is nothing. @round is 0
+ * the first time and lets a later round choose another way (new_id where bind failed).
+ * Returns the number of differences that are ours (DIFF_REPLACED and DIFF_OTHER_DRIVER are another
+ * hand's, and left to it), or -ENOMEM.
+ *
+ * May give a device of the plan the new name that STEP_CREATE led to.
  */
-int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned round, char *ret_why,
-		    size_t size);
+int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned round);
+
+/* The first difference that is ours, or else the first of all. NULL if there is none. */
+const struct plan_difference *plan_first_difference(const struct plan *plan);
+bool plan_difference_is_ours(const struct plan_difference *difference);
+void plan_difference_text(const struct plan *plan, const struct plan_difference *difference,
+			  struct difference_text *ret);
+
+/*
+ * The group is free: forward becomes what is left to tidy away, the deletion of the plan's devices
+ * that claim nothing. Returns how many steps there are, -ENOMEM.
+ */
+int plan_build_finish(struct plan *plan, const struct inventory *inv);
+
+/*
+ * Forward becomes what is left to do of a plan that was begun, by the host as it is now. 0;
+ * -ENOMEM; -ESTALE if the host is not what the plan, half done, would have made of it.
+ */
+int plan_build_resume(struct plan *plan, const struct inventory *inv,
+		      const struct tag_group *group);
 
 /* HPA of the device's lowest mapping, empty if it has none. */
 struct range plan_first_mapping(const struct inventory *inv, const struct dax_device *dev);

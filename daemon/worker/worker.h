@@ -20,6 +20,11 @@
 enum worker_op {
 	WORKER_WRITE, /* write value to path, both relative to the sysfs root */
 	WORKER_SCAN,  /* inventory_scan() */
+	/*
+	 * Makes a file durable: path is absolute; PATH.new, which is there already, is fsynced and
+	 * renamed to PATH, and the directory fsynced. Cancellable like a write.
+	 */
+	WORKER_PUBLISH,
 };
 
 /*

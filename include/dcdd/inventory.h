@@ -13,6 +13,7 @@
 #include <dcdd/event.h>
 
 #define INVENTORY_NONE UINT32_MAX /* an index that points nowhere */
+#define INVENTORY_PATH_MAX 128
 
 struct memdev {
 	char name[DEV_NAME_MAX]; /* "mem0" */
@@ -32,6 +33,12 @@ struct region {
 	uint64_t available; /* bytes accepted and unclaimed (dax_region/available_size) */
 	uint32_t first_extent, n_extents; /* slice of extents[] */
 	uint32_t first_device, n_devices; /* slice of devices[] */
+	/*
+	 * Negative errno if something below the region could not be read, 0: then its extents and
+	 * devices may be incomplete, and nothing is to be concluded from what is not here.
+	 */
+	int32_t error;
+	char error_path[INVENTORY_PATH_MAX]; /* of what, below the sysfs root */
 };
 
 /*
@@ -179,10 +186,14 @@ char *group_key_format(const struct group_key *key, char buf[static GROUP_KEY_ST
 /*
  * Finds the live group. 0, or -ENODEV: no such memdev; -ENXIO: no region of it maps @dpa
  * (@dpa is the range of the record; for tagged keys a length of 0 skips that check);
+ * -EIO: a region it may be in could not be read (inventory_unread() says what);
  * -ENOENT: no live extent with that tag (untagged: overlapping that range).
  */
 int inventory_find_group(const struct inventory *inv, const struct group_key *key,
 			 const struct range *dpa, struct tag_group *ret);
+
+/* The first region of @memdev that could not be read, or NULL. */
+const struct region *inventory_unread(const struct inventory *inv, const char *memdev);
 
 /*
  * Walks all groups in order; *@cursor starts at 0. Returns false at the end.

@@ -11,6 +11,7 @@
 #define DCDD_CONFIG_PATH "/etc/dcdd/dcdd.conf"
 #endif
 #define DCDD_RUNTIME_DIR "/run/dcdd"
+#define DCDD_STATE_DIR "/var/lib/dcdd"
 #define DCDD_TRACE_INSTANCE "dcdd"
 #define DCDD_TRACE_SYSTEM "cxl"
 #define DCDD_TRACE_EVENT "cxl_dynamic_capacity"

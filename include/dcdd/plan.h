@@ -8,6 +8,7 @@
 #include <dcdd/inventory.h>
 
 enum step_kind {
+	STEP_SAVE, /* the undo journal <- this plan, durable; either way, before what needs it */
 	/* Forward, in the order a plan has them: */
 	STEP_OFFLINE_BLOCK, /* memoryN/state <- offline */
 	STEP_UNPLUG,	    /* daxX.Y/state <- unplugged: all blocks of the device at once */
@@ -15,6 +16,7 @@ enum step_kind {
 	STEP_SIZE_ZERO,	    /* daxX.Y/size <- 0: the claim is given back */
 	STEP_DELETE,	    /* dax_region/delete <- daxX.Y; never daxX.0 */
 	/* Back, in the order a roll-back has them: */
+	STEP_CREATE,	   /* dax_region/create <- 1: in place of a device that was destroyed */
 	STEP_CLAIM,	   /* daxX.Y/uuid <- tag */
 	STEP_BIND,	   /* drivers/D/bind <- daxX.Y */
 	STEP_NEW_ID,	   /* drivers/kmem/new_id <- daxX.Y, if bind does not take it */
@@ -40,9 +42,16 @@ struct plan_device {
 	char dax_region[DEV_NAME_MAX];
 	enum dax_mode mode;
 	struct tag tag;
-	uint64_t size;		    /* bytes */
-	struct range first_mapping; /* HPA; with size and tag: recognises a reused name */
-	bool atomic;		    /* taken offline by its own `state` attribute */
+	uint64_t size;			/* bytes */
+	uint64_t align;			/* bytes; for a person, the kernel chooses it again */
+	int32_t target_node;		/* the same */
+	struct range first_mapping;	/* HPA; with size and tag: recognises a reused name */
+	uint32_t first_range, n_ranges; /* slice of plan.ranges: all that it mapped, HPA */
+	bool atomic;			/* taken offline by its own `state` attribute */
+	/* What has become of it by our hand: */
+	bool deleted;		/* STEP_DELETE was begun */
+	bool creating;		/* STEP_CREATE was begun: one not in plan.known may be ours */
+	char was[DEV_NAME_MAX]; /* its name before it was destroyed, "" if it has it still */
 };
 
 /* A memory block as it was before the first step. */
@@ -51,6 +60,41 @@ struct plan_block {
 	uint32_t device; /* index into plan.devices */
 	enum block_state state;
 	enum block_zone zone;
+};
+
+/* The name of a dax device that was there before one was created. */
+struct plan_name {
+	char name[DEV_NAME_MAX];
+};
+
+enum difference_kind {
+	DIFF_GONE,	   /* the device was destroyed, its memory is claimed by nobody */
+	DIFF_UNCLAIMED,	   /* it is there, and claims nothing */
+	DIFF_REPLACED,	   /* its name or its memory belongs to another allocation: not ours */
+	DIFF_DRIVER,	   /* it is bound to nothing, was to its driver */
+	DIFF_OTHER_DRIVER, /* another hand bound it to another one: not ours */
+	DIFF_BLOCK,	   /* the block's state or zone */
+	_DIFF_KIND_MAX,
+};
+
+/* One way in which the host is not as it was. */
+struct plan_difference {
+	enum difference_kind kind;
+	uint32_t device;       /* index into plan.devices */
+	uint64_t block;	       /* DIFF_BLOCK: number */
+	bool absent;	       /* DIFF_BLOCK: it is not there at all */
+	enum block_state have; /* DIFF_BLOCK: else this, and this zone if online */
+	enum block_zone have_zone;
+	enum block_state want;
+	enum block_zone want_zone;
+	char driver[DEV_NAME_MAX]; /* DIFF_OTHER_DRIVER: the one it has */
+};
+
+/* The same for a person. */
+struct difference_text {
+	char object[DEV_NAME_MAX]; /* "memory339", "dax0.1" */
+	char have[96], want[96];   /* "offline", "online in movable" */
+	char command[256];	   /* a shell line that mends it, "" if none does */
 };
 
 struct step {
@@ -74,6 +118,12 @@ struct plan {
 	size_t n_devices;
 	struct plan_block *blocks; /* all of the devices', sorted by number */
 	size_t n_blocks;
+	struct range *ranges; /* HPA, see plan_device.first_range */
+	size_t n_ranges;
+	struct plan_name *known; /* when STEP_CREATE was planned; NULL before */
+	size_t n_known;
+	struct plan_difference *differences; /* that the last comparison found */
+	size_t n_differences;
 	struct steps forward;
 	struct steps back;	 /* of the roll-back round under way */
 	uint32_t blocks_total;	 /* that were online */

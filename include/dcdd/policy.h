@@ -22,6 +22,13 @@ enum offline_method {
 	_OFFLINE_METHOD_MAX,
 };
 
+/* What becomes of a release that a daemon before this one left half done. */
+enum recovery {
+	RECOVERY_ROLL_BACK,
+	RECOVERY_RESUME, /* if it may be freed now; else it is rolled back */
+	_RECOVERY_MAX,
+};
+
 /* The knobs of a release; [release] gives the defaults, each [rule] inherits them. */
 struct release_settings {
 	enum policy_action action[_DAX_MODE_MAX]; /* by the mode of the group's devices */
@@ -31,6 +38,7 @@ struct release_settings {
 	unsigned retries;	/* attempts after the first before it is refused */
 	usec_t backoff_initial; /* before the first retry; doubles each time */
 	usec_t backoff_max;
+	enum recovery recovery;
 	int ignore_unseen;	     /* 1: a process that cannot be looked into holds nothing */
 	uint64_t headroom_bytes;     /* must stay available on the other nodes */
 	unsigned headroom_permyriad; /* same, in 1/10000 of their total */
@@ -55,6 +63,8 @@ struct policy {
 	unsigned queue_max;   /* live release requests */
 	unsigned history_max; /* ended ones that are remembered */
 	usec_t stop_timeout;  /* at SIGTERM, for rolling back */
+	usec_t scan_timeout;  /* for one look at the whole host; then its worker is left behind */
+	unsigned concurrency; /* releases that may change the host at a time */
 	int log_level;	      /* syslog priority */
 	/* [release], and [rule NAME] in file order */
 	struct release_settings defaults;
@@ -95,6 +105,8 @@ const char *policy_action_to_string(enum policy_action action);
 int policy_action_from_string(const char *s, enum policy_action *ret);
 const char *offline_method_to_string(enum offline_method method);
 int offline_method_from_string(const char *s, enum offline_method *ret);
+const char *recovery_to_string(enum recovery recovery); /* "roll-back", "resume" */
+int recovery_from_string(const char *s, enum recovery *ret);
 
 /* The built-in defaults: what an empty configuration file means. @ret owns nothing yet. */
 void policy_init(struct policy *ret);

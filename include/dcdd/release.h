@@ -66,8 +66,14 @@ struct release {
 	bool stopping;			  /* the daemon ends: no new attempt */
 	bool cancelled;			  /* the step in hand was told to come back */
 	bool stuck;			  /* and has not, in time */
-	unsigned rounds;		  /* of the roll-back */
-	unsigned checks;		  /* for the outcome of the last record */
+	usec_t step_begun, cancelled_at;  /* the step in hand, and when it was told so */
+	bool saved;			  /* its undo journal exists */
+	bool recovered;			  /* made from the journal of a daemon before this one */
+	bool blind;	   /* the journal could not be read: what was before is not known */
+	bool finishing;	   /* free: only what is left of its devices is tidied away */
+	int32_t orphan;	   /* pid of that daemon's worker while the kernel does not let go of it */
+	unsigned rounds;   /* of the roll-back */
+	unsigned checks;   /* for the outcome of the last record */
 	usec_t settle_end; /* the kernel has had its time to act on the last record */
 	usec_t hold_until; /* ended: further records only count until then */
 };
