@@ -84,7 +84,8 @@ say = @printf '  %-5s %s\n'
 Q := @
 endif
 
-.PHONY: all help deps demo check check-unit check-sim check-fuzz check-leaks asan tsan lint format \
+.PHONY: all help deps demo check check-unit check-sim check-fuzz check-leaks check-faults \
+	check-kill soak asan tsan lint format \
 	install clean programs tests fuzzers
 
 all: programs
@@ -98,13 +99,17 @@ help:
 	@echo 'make check-sim    the real daemon on the simulated host'
 	@echo 'make check-fuzz   each fuzzer for FUZZ_RUNS inputs'
 	@echo 'make check-leaks  1,000 releases under valgrind, and RSS over 1,000 releases'
+	@echo 'make check-faults each I/O of a release fails in each way; prints a table'
+	@echo 'make check-kill   the daemon is killed at each of them; SEED= ROUNDS='
+	@echo 'make soak         random events, faults and restarts; SEED= ROUNDS='
 	@echo 'make asan         unit and scenario tests under AddressSanitizer and UBSan'
 	@echo 'make tsan         the simulator under ThreadSanitizer'
 	@echo 'make lint         clang-format (check only), clang-tidy, cppcheck, shell and whitespace checks'
 	@echo 'make format       reformat the sources in place'
 	@echo 'make install      DESTDIR= PREFIX=/usr SYSCONFDIR=/etc'
 	@echo 'make clean        remove build/'
-	@echo 'Variables: CC, CFLAGS, LDFLAGS, BUILD, SANITIZE, FUZZ_RUNS, V=1 (show commands)'
+	@echo 'Variables: CC, CFLAGS, LDFLAGS, BUILD, SANITIZE, FUZZ_RUNS, SEED, ROUNDS,'
+	@echo '           ARGS (of the matrices), V=1 (show commands)'
 
 programs: $(PROGRAMS)
 tests: programs $(SIM_PROGRAMS) $(UNIT_TESTS) $(SCENARIO_TESTS) $(MATRIX_PROGRAMS) $(INTERPOSE)
@@ -188,6 +193,20 @@ check-fuzz: fuzzers
 
 check-leaks: tests
 	BUILD=$(BUILD) tests/check leaks
+
+# By hand: the whole matrices, with their tables. `make check` has a smaller one of each.
+SEED ?=
+ROUNDS ?=
+matrix_args = $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+check-faults: tests
+	BUILD=$(BUILD) tests/check matrix faults $(ARGS)
+
+check-kill: tests
+	BUILD=$(BUILD) tests/check matrix kill $(matrix_args)
+
+soak: tests
+	BUILD=$(BUILD) tests/check matrix soak $(matrix_args)
 
 asan:
 	$(MAKE) BUILD=build/asan SANITIZE=address,undefined tests

@@ -18,6 +18,7 @@ static unsigned start(struct release *r, const struct machine_input *in,
 		return machine_postpone(r, in, r->reason);
 	}
 	r->attempts++;
+	r->finishing = false;
 	r->started = in->now;
 	machine_enter(r, in, RELEASE_OFFLINING);
 	return machine_advance(r, in);
@@ -53,34 +54,6 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 	return 0;
 }
 
-static unsigned back_scanned(struct release *r, const struct machine_input *in,
-			     const struct tag_group *group)
-{
-	char why[RELEASE_REASON_MAX / 2];
-	char text[RELEASE_REASON_MAX];
-	int n;
-
-	/*
-	 * A step that failed may have done its work all the same, or another hand did it: free is
-	 * as whole as before, and nothing is gained by claiming it once more.
-	 */
-	if (tag_group_is_free(in->inventory, group, NULL))
-		return machine_become_ready(r, in);
-	n = plan_build_back(&r->plan, in->inventory, r->rounds, why, sizeof(why));
-	if (n == 0) {
-		r->plan.blocks_offline = 0;
-		(void)snprintf(text, sizeof(text), "%.150s; everything is as before", r->failure);
-		return machine_postpone(r, in, text);
-	}
-	if (n < 0 || r->plan.back.n == 0 || r->rounds >= MACHINE_BACK_ROUNDS) {
-		machine_reason(r, "%.110s; roll-back failed: %.100s", r->failure,
-			       n < 0 ? strerror(-n) : why);
-		return machine_finish(r, in, RELEASE_FAILED, USEC_INFINITY);
-	}
-	r->rounds++;
-	return machine_run_step(r, in);
-}
-
 /* Whether the group is not free, and what keeps it. */
 static bool in_use(const struct inventory *inv, const struct tag_group *group, char *ret_why,
 		   size_t size)
@@ -105,6 +78,8 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 	char why[RELEASE_REASON_MAX / 2];
 
 	if (r->plan.forward.cursor < r->plan.forward.n) {
+		if (r->finishing)
+			return machine_run_step(r, in);
 		if (r->stopping)
 			return machine_fail(r, in, "dcdd is stopping");
 		if (plan_check_detach(&r->plan, in->inventory, group, why, sizeof(why)) < 0)
@@ -154,6 +129,22 @@ static int find_group(struct release *r, const struct machine_input *in, struct 
 	return 0;
 }
 
+/* Nothing is concluded from what cannot be read: it is looked at again. */
+static unsigned unread(struct release *r, const struct machine_input *in)
+{
+	const struct region *region = inventory_unread(in->inventory, r->key.memdev);
+
+	if (r->wait != WAIT_SCAN)
+		return 0;
+	if (region)
+		machine_reason(r, "cannot read %.120s: %s; looking again", region->error_path,
+			       strerror(-region->error));
+	r->deadline = usec_add(in->now, MACHINE_UNREAD_USEC);
+	/* The executor is kept only by who has changed something. */
+	return machine_wait_for(r, WAIT_TIME,
+				release_state_is_active(r->state) ? 0 : machine_yield(r));
+}
+
 unsigned machine_scanned(struct release *r, const struct machine_input *in)
 {
 	struct tag_group group;
@@ -165,6 +156,8 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 	found = find_group(r, in, &group);
 	if (r->wait == WAIT_TURN && (found == 0 || r->state != RELEASE_REQUESTED))
 		return 0; /* looked at again when it has the turn */
+	if (found == -EIO)
+		return unread(r, in);
 	if (found < 0 && found != -ENOENT) {
 		machine_reason(r, "its region or memory device is gone");
 		return machine_finish(r, in, RELEASE_VANISHED, 0);
@@ -178,15 +171,18 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 			return machine_finish_gone(r, in);
 		return 0;
 	case RELEASE_DETACHING:
-		if (found < 0 && r->plan.forward.cursor < r->plan.forward.n)
-			return machine_finish_vanished(r, in, "memory was offline");
-		return found < 0 ? machine_finish_gone(r, in) : detach_scanned(r, in, &group);
+		if (found == 0)
+			return detach_scanned(r, in, &group);
+		if (r->plan.forward.cursor == r->plan.forward.n)
+			return machine_finish_gone(r, in);
+		return r->finishing ? machine_run_step(r, in)
+				    : machine_finish_vanished(r, in, "memory was offline");
 	case RELEASE_READY:
 		return found < 0 ? machine_finish_gone(r, in) : ready_scanned(r, in, &group);
 	case RELEASE_ROLLING_BACK:
-		if (found < 0)
-			return machine_finish_vanished(r, in, "it was being rolled back");
-		return r->wait == WAIT_SCAN ? back_scanned(r, in, &group) : 0;
+		if (r->wait != WAIT_SCAN)
+			return 0;
+		return found < 0 ? machine_back_gone(r, in) : machine_back_scanned(r, in, &group);
 	default:
 		return 0;
 	}
@@ -236,6 +232,8 @@ unsigned machine_record(struct release *r, const struct machine_input *in, uint6
 unsigned machine_turn(struct release *r, const struct machine_input *in)
 {
 	r->turn = true;
+	if (r->state == RELEASE_DETACHING && r->finishing)
+		return machine_run_step(r, in);
 	return scan_or_go(r, in);
 }
 
@@ -261,6 +259,7 @@ unsigned machine_deadline(struct release *r, const struct machine_input *in)
 	(void)plan_step_text(&r->plan, machine_step(r), text);
 	if (!r->cancelled) {
 		r->cancelled = true;
+		r->cancelled_at = in->now;
 		r->deadline = usec_add(in->now, cancel_grace(machine_step(r)));
 		machine_reason(r, "%s: timed out, interrupting it", text);
 		return MACHINE_CANCEL;
@@ -280,6 +279,7 @@ unsigned machine_stop(struct release *r, const struct machine_input *in)
 	if (r->state != RELEASE_OFFLINING || r->wait != WAIT_STEP || r->cancelled)
 		return 0;
 	r->cancelled = true;
+	r->cancelled_at = in->now;
 	r->deadline = usec_add(in->now, cancel_grace(machine_step(r)));
 	return MACHINE_CANCEL;
 }

@@ -39,6 +39,8 @@ struct machine_input {
 /* Looks at whether a free group was released, after each record: 0.2, 0.8, 3.2, 12.8 s by default.
  */
 #define MACHINE_READY_CHECKS 4
+/* When what could not be read is looked at again. */
+#define MACHINE_UNREAD_USEC (500 * USEC_PER_MSEC)
 /* An inventory this young is fresh enough to begin changing the host on. */
 #define MACHINE_FRESH_USEC (100 * USEC_PER_MSEC)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of the state machine share. machine.c is what happens to a request,
- * machine_steps.c its steps, machine_state.c how it changes state. All return actions, see
- * machine.h.
+ * machine_steps.c its steps, machine_back.c its way back, machine_state.c how it changes state. All
+ * return actions, see machine.h.
  */
 #pragma once
 
@@ -42,3 +42,10 @@ unsigned machine_wait_for_outcome(struct release *r, const struct machine_input 
 unsigned machine_run_step(struct release *r, const struct machine_input *in);
 /* The same forward, but looks at the host before the first that detaches and behind the last. */
 unsigned machine_advance(struct release *r, const struct machine_input *in);
+
+/* ---- machine_back.c ---- */
+
+/* A fresh inventory is there for a request that is rolled back, with its group or without. */
+unsigned machine_back_scanned(struct release *r, const struct machine_input *in,
+			      const struct tag_group *group);
+unsigned machine_back_gone(struct release *r, const struct machine_input *in);

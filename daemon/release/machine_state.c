@@ -132,7 +132,7 @@ unsigned machine_become_ready(struct release *r, const struct machine_input *in)
 	const char *hint = in->hint ? in->hint : "";
 
 	machine_enter(r, in, RELEASE_READY);
-	if (again || r->attempts == 0)
+	if (again || (r->attempts == 0 && !r->recovered))
 		machine_reason(r,
 			       "free, but the kernel did not act on the device's last request; the "
 			       "device must ask again%s%.150s",

@@ -40,7 +40,10 @@ unsigned machine_run_step(struct release *r, const struct machine_input *in)
 	if (!r->turn) /* lost to a step that was stuck in the kernel */
 		return machine_wait_for(r, WAIT_TURN, MACHINE_TURN);
 	step->state = STEP_RUNNING;
+	if (step->kind == STEP_DELETE)
+		r->plan.devices[step->device].deleted = true;
 	r->cancelled = r->stuck = false;
+	r->step_begun = in->now;
 	r->deadline = usec_add(in->now, step_timeout(r, step));
 	if (r->state == RELEASE_OFFLINING)
 		r->deadline = MIN(r->deadline,
@@ -113,6 +116,11 @@ static bool release_timed_out(const struct release *r, const struct machine_inpu
 	       in->now >= usec_add(r->started, r->decision.settings.release_timeout);
 }
 
+static double seconds(usec_t from, usec_t to)
+{
+	return to > from ? (double)(to - from) / 1e6 : 0;
+}
+
 static unsigned forward_done(struct release *r, const struct machine_input *in, struct step *step,
 			     const struct worker_reply *reply, int error)
 {
@@ -136,15 +144,23 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 		if (r->stopping && error == -EINTR)
 			return machine_fail(r, in, "dcdd is stopping");
 		if (r->cancelled && release_timed_out(r, in))
-			return machine_fail(r, in, "release-timeout of %.1f s is over, in %s",
+			return machine_fail(r, in,
+					    "release-timeout of %.1f s is over, in %s; the kernel "
+					    "took %.1f s to come back",
 					    (double)r->decision.settings.release_timeout / 1e6,
-					    text);
+					    text, seconds(r->cancelled_at, in->now));
 		if (r->cancelled)
-			return machine_fail(r, in, "%s: timed out after %.1f s", text,
-					    (double)reply->elapsed / 1e6);
+			return machine_fail(
+				r, in,
+				"%s: timed out after %.1f s, and the kernel took %.1f s "
+				"more to come back",
+				text, seconds(r->step_begun, r->cancelled_at),
+				seconds(r->cancelled_at, in->now));
 		return machine_fail(r, in, "%s: %s%s%.100s", text, strerror(-error),
 				    reply->message[0] ? ": " : "", reply->message);
 	}
+	if (step->kind == STEP_SAVE)
+		r->saved = true;
 	count_offline(r, step);
 	r->plan.forward.cursor++;
 	if (was_stuck)
@@ -170,6 +186,8 @@ static unsigned back_done(struct release *r, const struct machine_input *in, str
 		step->state = STEP_SKIPPED;
 	else
 		step->state = error < 0 ? STEP_ERROR : STEP_DONE;
+	if (step->kind == STEP_SAVE && error == 0)
+		r->saved = true;
 	if (++back->cursor < back->n)
 		return machine_run_step(r, in);
 

@@ -2,17 +2,19 @@
 /* Runs the state machines of all release requests; see manager.h. */
 #include "manager_internal.h"
 
-static struct machine_input input(struct manager *m, const struct release *r)
+struct machine_input manager_input(struct manager *m, const struct release *hint_for)
 {
+	struct machine_input in = { .now = now_usec(CLOCK_MONOTONIC),
+				    .policy = &m->policy,
+				    .inventory = m->inventory };
+
 	/* Only an untagged extent can be in a hidden group. */
-	if (tag_is_null(&r->key.tag))
-		bursts_hint(&m->bursts, r->key.memdev, &r->key.dpa, m->hint, sizeof(m->hint));
-	else
-		m->hint[0] = '\0';
-	return (struct machine_input){ .now = now_usec(CLOCK_MONOTONIC),
-				       .policy = &m->policy,
-				       .inventory = m->inventory,
-				       .hint = m->hint };
+	if (hint_for && tag_is_null(&hint_for->key.tag)) {
+		bursts_hint(&m->bursts, hint_for->key.memdev, &hint_for->key.dpa, m->hint,
+			    sizeof(m->hint));
+		in.hint = m->hint;
+	}
+	return in;
 }
 
 static void rearm(struct manager *m)
@@ -41,96 +43,90 @@ static void on_forget(uint64_t id, void *userdata)
 
 static void on_step_reply(struct worker *w, struct worker_reply *reply, void *userdata);
 
-/* Gives the step to the worker. The answer comes by on_step_reply(), or at once as an error. */
-static int submit_step(struct manager *m, struct entry *e)
+/*
+ * Gives the step to a worker. The answer comes by on_step_reply(); or it is not made: then a
+ * negative errno, and *@ret_refusal is the answer.
+ */
+static int submit_step(struct manager *m, struct entry *e, struct worker_reply *ret_refusal)
 {
 	struct worker_request request;
+	struct worker *worker;
 	int r;
 
 	plan_step_request(&e->release->plan, machine_step(e->release), &request);
-	if (m->executor && !worker_is_alive(m->executor)) {
-		/* Died while it had nothing to do. */
-		worker_free(m->executor);
-		m->executor = NULL;
-	}
-	if (!m->executor) {
-		r = worker_new(m->setup.base, m->exe, m->sysfs, m->proc, &m->executor);
-		if (r < 0)
+	r = executors_take(m->executors, &worker);
+	if (r >= 0) {
+		r = journal_begin_step(m, e, worker, &request, ret_refusal);
+		if (r < 0) {
+			executors_put(m->executors, worker);
 			return r;
+		}
+		r = worker_submit(worker, &request, on_step_reply, m);
+		if (r < 0)
+			executors_put(m->executors, worker);
 	}
-	r = worker_submit(m->executor, &request, on_step_reply, m);
-	if (r >= 0)
-		e->worker = m->executor;
-	return r;
+	if (r < 0) {
+		*ret_refusal = (struct worker_reply){ .error = r };
+		(void)str_copy(ret_refusal->message, sizeof(ret_refusal->message),
+			       "cannot run the worker process");
+		return r;
+	}
+	e->worker = worker;
+	return 0;
 }
 
-/* Does what the machine asked for. */
-static void apply(struct manager *m, struct entry *e, unsigned actions)
+/* The answer to the step in hand, for the machine and the journal. */
+static unsigned step_done(struct manager *m, struct entry *e, const struct worker_reply *reply)
+{
+	struct release *r = e->release;
+	struct step *step = machine_step(r);
+	struct machine_input in = manager_input(m, NULL);
+	bool back = r->state == RELEASE_ROLLING_BACK;
+	unsigned actions;
+
+	manager_show_step(m, r, step, reply);
+	actions = machine_step_done(r, &in, reply);
+	journal_step_over(m, e, step, back);
+	return actions;
+}
+
+void manager_apply(struct manager *m, struct entry *e, unsigned actions)
 {
 	unsigned all = 0;
 
 	for (;;) {
+		struct worker_reply refusal;
+
 		all |= actions;
-		if (actions & MACHINE_YIELD && m->turn == e)
-			m->turn = NULL;
 		if (actions & MACHINE_SCAN)
 			e->scan = scanner_request(m->scanner, true);
 		if (actions & MACHINE_CANCEL && e->worker)
 			worker_cancel(e->worker);
-		if (actions & MACHINE_ABANDON) {
-			m->executor = NULL; /* stays with the entry */
-			if (m->turn == e)
-				m->turn = NULL;
-		}
-		if (actions & MACHINE_STEP) {
-			int r = submit_step(m, e);
-
-			if (r < 0) {
-				struct worker_reply reply = { .error = r };
-				struct machine_input in = input(m, e->release);
-
-				(void)str_copy(reply.message, sizeof(reply.message),
-					       "cannot run the worker process");
-				manager_show_step(m, e->release, machine_step(e->release), &reply);
-				actions = machine_step_done(e->release, &in, &reply);
-				continue;
-			}
-		}
-		break;
+		if (!(actions & MACHINE_STEP) || submit_step(m, e, &refusal) >= 0)
+			break;
+		actions = step_done(m, e, &refusal);
 	}
+	/* Shown first: a daemon killed in between recovers it once more, and shows it then. */
 	manager_show(m, e, all);
+	journal_settle(m, e);
 	if (all & MACHINE_FINISH)
 		queue_end(&m->queue, e, m->policy.history_max, on_forget, m);
 }
 
-/* The executor goes to the request that has waited longest. */
-static void give_turn(struct manager *m)
+static void give_turns(struct manager *m)
 {
-	struct entry *e, *next = NULL;
+	struct entry *e;
 
-	do {
-		next = NULL;
-		if (m->turn)
-			break;
-		TAILQ_FOREACH(e, &m->queue.live, link) {
-			if (e->release->wait == WAIT_TURN) {
-				next = e;
-				break;
-			}
-		}
-		if (next) {
-			struct machine_input in = input(m, next->release);
+	while ((e = queue_next_turn(&m->queue, m->policy.concurrency))) {
+		struct machine_input in = manager_input(m, e->release);
 
-			m->turn = next;
-			apply(m, next, machine_turn(next->release, &in));
-		}
-	} while (next);
+		manager_apply(m, e, machine_turn(e->release, &in));
+	}
 }
 
-/* At the end of everything that may have changed a request. */
-static void settle(struct manager *m)
+void manager_settle(struct manager *m)
 {
-	give_turn(m);
+	give_turns(m);
 	rearm(m);
 	if (m->stopping && manager_n_active(m) == 0 && !m->stopped) {
 		m->stopped = true;
@@ -152,25 +148,15 @@ static void on_step_reply(struct worker *w, struct worker_reply *reply, void *us
 {
 	struct manager *m = userdata;
 	struct entry *e = entry_of_worker(m, w);
-	struct machine_input in;
-	unsigned actions;
 
 	if (!e)
 		return;
 	if (reply->error == -EPIPE || reply->error == -EPROTO)
 		(void)str_copy(reply->message, sizeof(reply->message), "the worker process died");
-	if (m->executor != w || reply->error == -EPIPE || reply->error == -EPROTO) {
-		/* Left behind earlier, or of no use any more. */
-		if (m->executor == w)
-			m->executor = NULL;
-		worker_free(w);
-	}
 	e->worker = NULL;
-	manager_show_step(m, e->release, machine_step(e->release), reply);
-	in = input(m, e->release);
-	actions = machine_step_done(e->release, &in, reply);
-	apply(m, e, actions);
-	settle(m);
+	executors_put(m->executors, w);
+	manager_apply(m, e, step_done(m, e, reply));
+	manager_settle(m);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *userdata)
@@ -183,12 +169,12 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
 		next = TAILQ_NEXT(e, link);
 		if (e->release->deadline <= now_usec(CLOCK_MONOTONIC)) {
-			struct machine_input in = input(m, e->release);
+			struct machine_input in = manager_input(m, NULL);
 
-			apply(m, e, machine_deadline(e->release, &in));
+			manager_apply(m, e, machine_deadline(e->release, &in));
 		}
 	}
-	settle(m);
+	manager_settle(m);
 }
 
 /* Also if it failed: the daemon can answer, and goes on trying. */
@@ -200,24 +186,16 @@ static void first_scan_over(struct manager *m)
 	m->setup.started(m->setup.userdata);
 }
 
-/* A group that could neither be freed nor put back, and is gone: so is what was wrong with it. */
-static void look_at_failed(struct manager *m)
+static void scan_failed(struct manager *m, int error)
 {
-	struct entry *e;
+	const char *path = scanner_error_message(m->scanner);
 
-	TAILQ_FOREACH(e, &m->queue.ended, link) {
-		struct release *r = e->release;
-		struct tag_group group;
-
-		if (r->state != RELEASE_FAILED ||
-		    inventory_find_group(m->inventory, &r->key, &r->dpa, &group) == 0)
-			continue;
-		plan_done(&r->plan);
-		r->state = RELEASE_VANISHED;
-		(void)str_copy(r->reason, sizeof(r->reason),
-			       "its release had failed; the extents have gone by another hand");
-		manager_show(m, e, 0);
-	}
+	if (m->scan_error != error)
+		report_error(m->setup.report,
+			     "Cannot read the host's inventory%s%s, nothing can be freed until "
+			     "then; trying again: %s",
+			     path && path[0] ? ": " : "", path ? path : "", strerror(-error));
+	m->scan_error = error;
 }
 
 static void on_scan(uint64_t number, int error, struct inventory *inventory, void *userdata)
@@ -226,12 +204,7 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 	struct entry *e, *next;
 
 	if (error < 0) {
-		if (m->scan_error != error)
-			report_error(m->setup.report,
-				     "Cannot read the host's inventory, nothing can be freed until "
-				     "then; trying again: %s",
-				     strerror(-error));
-		m->scan_error = error;
+		scan_failed(m, error);
 		return first_scan_over(m);
 	}
 	if (!m->inventory)
@@ -243,30 +216,33 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 	m->inventory = inventory;
 	m->scanned = now_usec(CLOCK_MONOTONIC);
 
+	recover_scanned(m);
 	records_scanned(m, number);
-	look_at_failed(m);
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
 		next = TAILQ_NEXT(e, link);
 		if (e->release->wait == WAIT_TIME ||
 		    (e->release->wait == WAIT_SCAN && e->scan <= number)) {
-			struct machine_input in = input(m, e->release);
+			struct machine_input in = manager_input(m, e->release);
 
-			apply(m, e, machine_scanned(e->release, &in));
+			manager_apply(m, e, machine_scanned(e->release, &in));
 		}
 	}
-	settle(m);
+	manager_settle(m);
 	bus_status_changed(m->bus);
 	first_scan_over(m);
 }
 
-/* They wait for their devices and cost nothing; only live groups can be among them. */
-static unsigned n_ready(const struct manager *m)
+/*
+ * Those that are ready wait for their devices and cost nothing, and what was left by a daemon
+ * before this one is there anyway; only live groups can be among either.
+ */
+static unsigned n_not_counted(const struct manager *m)
 {
 	const struct entry *e;
 	unsigned n = 0;
 
 	TAILQ_FOREACH(e, &m->queue.live, link)
-		n += e->release->state == RELEASE_READY;
+		n += e->release->state == RELEASE_READY || e->release->recovered;
 	return n;
 }
 
@@ -277,27 +253,36 @@ void manager_begin(struct manager *m, const struct group_key *key, const struct 
 	struct entry *e;
 	int r;
 
-	r = queue_add(&m->queue, m->policy.queue_max + n_ready(m), key, &event->dpa, event->traced,
-		      &e);
+	r = queue_add(&m->queue, m->policy.queue_max + n_not_counted(m), key, &event->dpa,
+		      event->traced, &e);
 	if (r < 0) {
 		manager_warn(m, event, DCDD_MESSAGE_BAD_RECORD, "Release request dropped: %s",
 			     r == -ENOBUFS ? "queue-max requests are waiting already"
 					   : strerror(-r));
 		return;
 	}
-	in = input(m, e->release);
+	in = manager_input(m, NULL);
 	if (asked->records > 1)
 		(void)machine_record(e->release, &in, asked->records - 1, asked->last);
-	apply(m, e, machine_begin(e->release, &in));
-	settle(m);
+	manager_apply(m, e, machine_begin(e->release, &in));
+	manager_settle(m);
 }
 
 void manager_again(struct manager *m, struct entry *e, const struct unresolved *asked)
 {
-	struct machine_input in = input(m, e->release);
+	struct machine_input in = manager_input(m, NULL);
 
-	apply(m, e, machine_record(e->release, &in, asked->records, asked->last));
-	settle(m);
+	manager_apply(m, e, machine_record(e->release, &in, asked->records, asked->last));
+	manager_settle(m);
+}
+
+static void take_policy(struct manager *m, struct policy *policy)
+{
+	policy_done(&m->policy);
+	m->policy = *policy;
+	*policy = (struct policy){ 0 };
+	executors_set_max(m->executors, m->policy.concurrency);
+	scanner_set_timeout(m->scanner, m->policy.scan_timeout);
 }
 
 int manager_new(const struct manager_setup *setup, struct policy *policy, struct manager **ret)
@@ -311,17 +296,22 @@ int manager_new(const struct manager_setup *setup, struct policy *policy, struct
 	m->setup = *setup;
 	m->warnings = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 20 };
 	m->losses = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 2 };
-	m->exe = strdup(setup->exe);
-	m->sysfs = strdup(setup->sysfs);
+	LIST_INIT(&m->orphans);
 	m->proc = strdup(setup->proc);
+	m->state_dir = strdup(setup->state_dir);
 	m->timer = event_new(setup->base, -1, 0, on_timer, m);
-	if (!m->exe || !m->sysfs || !m->proc || !m->timer)
+	if (!m->proc || !m->state_dir || !m->timer)
 		return -ENOMEM;
-	r = scanner_new(setup->base, m->exe, m->sysfs, m->proc, on_scan, m, &m->scanner);
+	r = executors_new(setup->base, setup->exe, setup->sysfs, setup->proc, &m->executors);
+	if (r >= 0)
+		r = scanner_new(setup->base, setup->exe, setup->sysfs, setup->proc, on_scan, m,
+				&m->scanner);
 	if (r < 0)
 		return r;
-	m->policy = *policy;
-	*policy = (struct policy){ 0 };
+	take_policy(m, policy);
+	r = recover_load(m);
+	if (r < 0)
+		return r;
 	(void)scanner_request(m->scanner, true);
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -334,18 +324,17 @@ void manager_free(struct manager *m)
 	if (!m)
 		return;
 	TAILQ_FOREACH(e, &m->queue.live, link)
-		if (e->worker != m->executor)
-			worker_free(e->worker);
-	worker_free(m->executor);
+		worker_free(e->worker);
+	executors_free(m->executors);
+	recover_done(m);
 	scanner_free(m->scanner);
 	queue_done(&m->queue);
 	inventory_free(m->inventory);
 	policy_done(&m->policy);
 	if (m->timer)
 		event_free(m->timer);
-	free(m->exe);
-	free(m->sysfs);
 	free(m->proc);
+	free(m->state_dir);
 	free(m);
 }
 
@@ -358,9 +347,7 @@ void manager_set_policy(struct manager *m, struct policy *policy)
 {
 	struct entry *e;
 
-	policy_done(&m->policy);
-	m->policy = *policy;
-	*policy = (struct policy){ 0 };
+	take_policy(m, policy);
 	/* What was refused or put off by the old one may be asked and decided again at once. */
 	TAILQ_FOREACH(e, &m->queue.ended, link)
 		if (e->release->state == RELEASE_REFUSED)
@@ -368,14 +355,15 @@ void manager_set_policy(struct manager *m, struct policy *policy)
 	TAILQ_FOREACH(e, &m->queue.live, link)
 		if (e->release->state == RELEASE_DEFERRED)
 			e->release->deadline = 0;
-	settle(m);
+	manager_settle(m);
 }
 
 void manager_world_changed(struct manager *m)
 {
 	/* Our own steps make uevents by the dozen; each attempt looks at the host when it needs to.
 	 */
-	scanner_request_soon(m->scanner, m->turn ? 5 * USEC_PER_SEC : 200 * USEC_PER_MSEC);
+	scanner_request_soon(m->scanner,
+			     queue_n_turns(&m->queue) > 0 ? 5 * USEC_PER_SEC : 200 * USEC_PER_MSEC);
 }
 
 unsigned manager_n_active(const struct manager *m)
@@ -394,10 +382,10 @@ void manager_stop(struct manager *m)
 
 	m->stopping = true;
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
-		struct machine_input in = input(m, e->release);
+		struct machine_input in = manager_input(m, NULL);
 
 		next = TAILQ_NEXT(e, link);
-		apply(m, e, machine_stop(e->release, &in));
+		manager_apply(m, e, machine_stop(e->release, &in));
 	}
-	settle(m);
+	manager_settle(m);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Ties the release requests to the world: takes records, keeps the inventory, runs each request's
- * state machine, gives the executor to one of them at a time, and tells report and bus. All
- * decisions are made elsewhere.
+ * state machine, lets as many of them change the host at a time as the policy allows, keeps their
+ * undo journals, and tells report and bus. All decisions are made elsewhere.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "bus/bus.h"
 #include "report/report.h"
+#include "undo/undo.h"
 
 struct manager;
 
@@ -19,6 +20,8 @@ struct manager_setup {
 	const char *exe;   /* of the worker */
 	const char *sysfs; /* "/sys" */
 	const char *proc;  /* "/proc" */
+	struct undo_store *undo;
+	const char *state_dir; /* where that is, for messages */
 	/* The first inventory is there (once), and: nothing is in a changed state any more, after
 	 * manager_stop() (once). */
 	void (*started)(void *userdata);
@@ -26,7 +29,10 @@ struct manager_setup {
 	void *userdata;
 };
 
-/* Takes over @policy's content, and asks for the first scan. 0 or negative errno. */
+/*
+ * Takes over @policy's content, takes up what the undo journals say was left half done, and asks
+ * for the first scan. 0 or negative errno.
+ */
 int manager_new(const struct manager_setup *setup, struct policy *policy, struct manager **ret);
 void manager_free(struct manager *m);
 DEFINE_CLEANUP(struct manager *, manager_free);

@@ -1,44 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Builds the forward steps of a release and checks that the plan still stands; see plan.h. */
-#include "plan.h"
-
-#include <assert.h>
+#include "plan_internal.h"
 
 void plan_done(struct plan *plan)
 {
 	free(plan->devices);
 	free(plan->blocks);
+	free(plan->ranges);
+	free(plan->known);
+	free(plan->differences);
 	free(plan->forward.items);
 	free(plan->back.items);
 	*plan = (struct plan){ 0 };
-}
-
-/* daxN.0 belongs to the region and can never be deleted: size 0 is its end. */
-static bool is_initial_device(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot && streq(dot, ".0");
-}
-
-static const char *device_driver(const struct dax_device *dev)
-{
-	return dev->mode == DAX_MODE_UNBOUND ? "" : dev->driver;
-}
-
-struct range plan_first_mapping(const struct inventory *inv, const struct dax_device *dev)
-{
-	if (dev->n_mappings == 0)
-		return (struct range){ 0 };
-	return inv->mappings[dev->first_mapping].hpa;
 }
 
 /*
  * The device's own `state` is used only while it tells the truth: the kernel does not update it
  * when single blocks change, so all of them must be online, in one zone.
  */
-static bool device_is_atomic(const struct inventory *inv, const struct dax_device *dev,
-			     enum offline_method method)
+bool plan_is_atomic(const struct inventory *inv, const struct dax_device *dev,
+		    enum offline_method method)
 {
 	if (method == OFFLINE_BLOCKS || dev->mode != DAX_MODE_SYSTEM_RAM)
 		return false;
@@ -63,14 +44,20 @@ static void save_device(struct plan *plan, const struct inventory *inv,
 		.mode = dev->mode,
 		.tag = dev->tag,
 		.size = dev->size,
+		.align = dev->align,
+		.target_node = dev->target_node,
+		.first_range = (uint32_t)plan->n_ranges,
+		.n_ranges = dev->n_mappings,
 		.first_mapping = plan_first_mapping(inv, dev),
-		.atomic = device_is_atomic(inv, dev, method),
+		.atomic = plan_is_atomic(inv, dev, method),
 	};
 	(void)str_copy(saved->name, sizeof(saved->name), dev->name);
-	(void)str_copy(saved->driver, sizeof(saved->driver), device_driver(dev));
+	(void)str_copy(saved->driver, sizeof(saved->driver), plan_driver_of(dev));
 	(void)str_copy(saved->dax_region, sizeof(saved->dax_region),
 		       inv->regions[dev->region].dax_region);
 
+	for (uint32_t i = 0; i < dev->n_mappings; i++)
+		plan->ranges[plan->n_ranges++] = inv->mappings[dev->first_mapping + i].hpa;
 	for (uint32_t i = 0; i < dev->n_blocks; i++) {
 		const struct memory_block *block = &inv->blocks[dev->first_block + i];
 
@@ -86,7 +73,7 @@ static void save_device(struct plan *plan, const struct inventory *inv,
 	plan->n_devices++;
 }
 
-static void add_step(struct steps *steps, struct step step)
+void plan_add_step(struct steps *steps, struct step step)
 {
 	steps->items[steps->n++] = step;
 }
@@ -95,17 +82,18 @@ static void add_offline_steps(struct plan *plan)
 {
 	for (uint32_t d = 0; d < plan->n_devices; d++) {
 		if (plan->devices[d].atomic)
-			add_step(&plan->forward, (struct step){ .kind = STEP_UNPLUG, .device = d });
+			plan_add_step(&plan->forward,
+				      (struct step){ .kind = STEP_UNPLUG, .device = d });
 	}
 	for (size_t i = 0; i < plan->n_blocks; i++) {
 		const struct plan_block *block = &plan->blocks[i];
 
 		if (plan->devices[block->device].atomic || block->state == BLOCK_OFFLINE)
 			continue;
-		add_step(&plan->forward, (struct step){ .kind = STEP_OFFLINE_BLOCK,
-							.device = block->device,
-							.block = block->number,
-							.zone = block->zone });
+		plan_add_step(&plan->forward, (struct step){ .kind = STEP_OFFLINE_BLOCK,
+							     .device = block->device,
+							     .block = block->number,
+							     .zone = block->zone });
 	}
 }
 
@@ -113,13 +101,15 @@ static void add_detach_steps(struct plan *plan)
 {
 	for (uint32_t d = 0; d < plan->n_devices; d++) {
 		if (plan->devices[d].driver[0])
-			add_step(&plan->forward, (struct step){ .kind = STEP_UNBIND, .device = d });
+			plan_add_step(&plan->forward,
+				      (struct step){ .kind = STEP_UNBIND, .device = d });
 	}
 	for (uint32_t d = 0; d < plan->n_devices; d++)
-		add_step(&plan->forward, (struct step){ .kind = STEP_SIZE_ZERO, .device = d });
+		plan_add_step(&plan->forward, (struct step){ .kind = STEP_SIZE_ZERO, .device = d });
 	for (uint32_t d = 0; d < plan->n_devices; d++) {
-		if (!is_initial_device(plan->devices[d].name))
-			add_step(&plan->forward, (struct step){ .kind = STEP_DELETE, .device = d });
+		if (!plan_is_initial(plan->devices[d].name))
+			plan_add_step(&plan->forward,
+				      (struct step){ .kind = STEP_DELETE, .device = d });
 	}
 }
 
@@ -127,27 +117,31 @@ int plan_build(const struct inventory *inv, const struct tag_group *group,
 	       const struct release_settings *settings, struct plan *ret)
 {
 	uint32_t devices[PLAN_DEVICES_MAX];
-	size_t n_devices, n_blocks = 0;
+	size_t n_devices, n_blocks = 0, n_ranges = 0;
 	struct plan plan = { 0 };
 
 	n_devices = tag_group_devices(inv, group, devices, ARRAY_SIZE(devices));
 	if (n_devices > ARRAY_SIZE(devices))
 		return -E2BIG;
-	for (size_t i = 0; i < n_devices; i++)
+	for (size_t i = 0; i < n_devices; i++) {
 		n_blocks += inv->devices[devices[i]].n_blocks;
+		n_ranges += inv->devices[devices[i]].n_mappings;
+	}
 
 	/* One more than needed, so that nothing to do is not mistaken for no memory. */
 	plan.devices = calloc(n_devices + 1, sizeof(*plan.devices));
 	plan.blocks = calloc(n_blocks + 1, sizeof(*plan.blocks));
-	/* Each device: unplug or nothing, unbind, size, delete. */
+	plan.ranges = calloc(n_ranges + 1, sizeof(*plan.ranges));
+	/* The journal; each device: unplug or nothing, unbind, size, delete. */
 	plan.forward.items = calloc(n_blocks + 4 * n_devices + 1, sizeof(*plan.forward.items));
-	if (!plan.devices || !plan.blocks || !plan.forward.items) {
+	if (!plan.devices || !plan.blocks || !plan.ranges || !plan.forward.items) {
 		plan_done(&plan);
 		return -ENOMEM;
 	}
 
 	for (size_t i = 0; i < n_devices; i++)
 		save_device(&plan, inv, &inv->devices[devices[i]], settings->method);
+	plan_add_step(&plan.forward, (struct step){ .kind = STEP_SAVE });
 	add_offline_steps(&plan);
 	add_detach_steps(&plan);
 	*ret = plan;
@@ -165,16 +159,13 @@ static const struct plan_device *find_saved(const struct plan *plan, const char 
 static int check_device(const struct plan_device *saved, const struct inventory *inv,
 			const struct dax_device *dev, char *ret_why, size_t size)
 {
-	struct range first = plan_first_mapping(inv, dev);
-
-	if (!tag_equal(&dev->tag, &saved->tag) || dev->size != saved->size ||
-	    !range_equal(&first, &saved->first_mapping)) {
+	if (!plan_is_same(saved, inv, dev)) {
 		(void)snprintf(ret_why, size, "%s is another allocation now", dev->name);
 		return -ESTALE;
 	}
-	if (!streq(device_driver(dev), saved->driver)) {
+	if (!streq(plan_driver_of(dev), saved->unbound ? "" : saved->driver)) {
 		(void)snprintf(ret_why, size, "%s changed its driver from '%s' to '%s'", dev->name,
-			       saved->driver, device_driver(dev));
+			       saved->driver, plan_driver_of(dev));
 		return -ESTALE;
 	}
 	for (uint32_t i = 0; i < dev->n_blocks; i++) {
@@ -201,11 +192,13 @@ int plan_check_detach(const struct plan *plan, const struct inventory *inv,
 		      const struct tag_group *group, char *ret_why, size_t size)
 {
 	uint32_t devices[PLAN_DEVICES_MAX];
-	size_t n = tag_group_devices(inv, group, devices, ARRAY_SIZE(devices));
+	size_t n = tag_group_devices(inv, group, devices, ARRAY_SIZE(devices)), expected = 0;
 
-	if (n != plan->n_devices) {
+	for (size_t i = 0; i < plan->n_devices; i++)
+		expected += !plan->devices[i].given_back;
+	if (n != expected) {
 		(void)snprintf(ret_why, size, "%zu devices claim the group, not %zu as before", n,
-			       plan->n_devices);
+			       expected);
 		return -ESTALE;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -222,121 +215,4 @@ int plan_check_detach(const struct plan *plan, const struct inventory *inv,
 			return r;
 	}
 	return 0;
-}
-
-static const char *zone_online_value(enum block_zone zone)
-{
-	return zone == ZONE_KERNEL ? "online_kernel" : "online_movable";
-}
-
-static void block_request(const struct step *step, const char *value, const char *skip_if,
-			  struct worker_request *ret)
-{
-	(void)snprintf(ret->path, sizeof(ret->path), "devices/system/memory/memory%llu/state",
-		       (unsigned long long)step->block);
-	(void)str_copy(ret->value, sizeof(ret->value), value);
-	(void)str_copy(ret->watch, sizeof(ret->watch), ret->path);
-	(void)str_copy(ret->skip_if, sizeof(ret->skip_if), skip_if);
-}
-
-static void attr_request(const struct plan_device *dev, const char *attr, const char *value,
-			 const char *skip_if, struct worker_request *ret)
-{
-	(void)snprintf(ret->path, sizeof(ret->path), "bus/dax/devices/%s/%s", dev->name, attr);
-	(void)str_copy(ret->value, sizeof(ret->value), value);
-	(void)str_copy(ret->watch, sizeof(ret->watch), ret->path);
-	(void)str_copy(ret->skip_if, sizeof(ret->skip_if), skip_if);
-}
-
-static void driver_request(const struct plan_device *dev, const char *attr, const char *skip_if,
-			   struct worker_request *ret)
-{
-	(void)snprintf(ret->path, sizeof(ret->path), "bus/dax/drivers/%s/%s", dev->driver, attr);
-	(void)str_copy(ret->value, sizeof(ret->value), dev->name);
-	(void)snprintf(ret->watch, sizeof(ret->watch), "bus/dax/devices/%s/driver", dev->name);
-	(void)str_copy(ret->skip_if, sizeof(ret->skip_if), skip_if);
-}
-
-void plan_step_request(const struct plan *plan, const struct step *step, struct worker_request *ret)
-{
-	const struct plan_device *dev = &plan->devices[step->device];
-	char tag[TAG_STRLEN + 1];
-
-	*ret = (struct worker_request){
-		.op = WORKER_WRITE,
-		.expect = { .tag = dev->tag,
-			    .size = dev->size,
-			    .first_mapping = dev->first_mapping },
-	};
-	(void)str_copy(ret->expect.device, sizeof(ret->expect.device), dev->name);
-
-	switch (step->kind) {
-	case STEP_OFFLINE_BLOCK:
-	case STEP_REOFFLINE:
-		block_request(step, "offline", "offline", ret);
-		return;
-	case STEP_ONLINE_BLOCK:
-		block_request(step, zone_online_value(step->zone), "online", ret);
-		return;
-	case STEP_UNPLUG:
-		attr_request(dev, "state", "unplugged", "unplugged", ret);
-		return;
-	case STEP_PLUG:
-		attr_request(dev, "state", zone_online_value(step->zone), "", ret);
-		return;
-	case STEP_SIZE_ZERO:
-		attr_request(dev, "size", "0", "0", ret);
-		return;
-	case STEP_CLAIM:
-		attr_request(dev, "uuid", tag_is_null(&dev->tag) ? "0" : tag_format(&dev->tag, tag),
-			     "", ret);
-		return;
-	case STEP_UNBIND:
-		driver_request(dev, "unbind", "", ret);
-		return;
-	case STEP_BIND:
-		driver_request(dev, "bind", dev->driver, ret);
-		return;
-	case STEP_NEW_ID:
-		driver_request(dev, "new_id", dev->driver, ret);
-		return;
-	case STEP_DELETE:
-		(void)snprintf(ret->path, sizeof(ret->path), "bus/cxl/devices/%s/dax_region/delete",
-			       dev->dax_region);
-		(void)str_copy(ret->value, sizeof(ret->value), dev->name);
-		/* By now it claims nothing: that is what must still hold. */
-		ret->expect.tag = (struct tag){ 0 };
-		ret->expect.size = 0;
-		ret->expect.first_mapping = (struct range){ 0 };
-		return;
-	case _STEP_KIND_MAX:
-		break;
-	}
-	assert(!"unknown step kind");
-}
-
-static bool step_is_block(const struct step *step)
-{
-	return step->kind == STEP_OFFLINE_BLOCK || step->kind == STEP_REOFFLINE ||
-	       step->kind == STEP_ONLINE_BLOCK;
-}
-
-char *plan_step_object(const struct plan *plan, const struct step *step,
-		       char buf[static DEV_NAME_MAX])
-{
-	if (step_is_block(step))
-		(void)snprintf(buf, DEV_NAME_MAX, "memory%llu", (unsigned long long)step->block);
-	else
-		(void)str_copy(buf, DEV_NAME_MAX, plan->devices[step->device].name);
-	return buf;
-}
-
-char *plan_step_text(const struct plan *plan, const struct step *step,
-		     char buf[static STEP_TEXT_MAX])
-{
-	char object[DEV_NAME_MAX];
-
-	(void)snprintf(buf, STEP_TEXT_MAX, "%s: %s", plan_step_object(plan, step, object),
-		       step_kind_to_string(step->kind));
-	return buf;
 }

@@ -2,31 +2,24 @@
 /*
  * Roll-back as convergence: not "undo what we think we did", but "compare the host with how it was
  * and write what differs". So it does not matter which step failed half-way, who else changed
- * something, or how often the roll-back itself is interrupted and begun again.
+ * something, or how often the roll-back itself is interrupted and begun again, by whichever daemon.
  */
-#include "plan.h"
-
-#include <stdarg.h>
+#include "plan_internal.h"
 
 struct diff {
 	struct plan *plan;
+	const struct inventory *inv;
 	unsigned round;
-	size_t n; /* differences found */
-	char *why;
-	size_t size;
+	size_t ours;
 };
 
-static void differs(struct diff *diff, const char *format, ...) _printf_(2, 3);
-
-static void differs(struct diff *diff, const char *format, ...)
+static struct plan_difference *differs(struct diff *diff, enum difference_kind kind, uint32_t d)
 {
-	va_list ap;
+	struct plan_difference *difference = &diff->plan->differences[diff->plan->n_differences++];
 
-	if (diff->n++ > 0)
-		return;
-	va_start(ap, format);
-	(void)vsnprintf(diff->why, diff->size, format, ap);
-	va_end(ap);
+	*difference = (struct plan_difference){ .kind = kind, .device = d };
+	diff->ours += plan_difference_is_ours(difference);
+	return difference;
 }
 
 static void add_back(struct diff *diff, struct step step)
@@ -34,14 +27,6 @@ static void add_back(struct diff *diff, struct step step)
 	struct steps *back = &diff->plan->back;
 
 	back->items[back->n++] = step;
-}
-
-static const struct dax_device *find_device(const struct inventory *inv, const char *name)
-{
-	for (uint32_t i = 0; i < inv->n_devices; i++)
-		if (streq(inv->devices[i].name, name))
-			return &inv->devices[i];
-	return NULL;
 }
 
 static const struct memory_block *find_block(const struct inventory *inv,
@@ -53,11 +38,27 @@ static const struct memory_block *find_block(const struct inventory *inv,
 	return NULL;
 }
 
-/* What brings the blocks of one device back, given that its driver is or will be bound. */
-static void diff_blocks(struct diff *diff, const struct inventory *inv,
-			const struct dax_device *dev, uint32_t d)
+static void block_differs(struct diff *diff, const struct plan_block *want,
+			  const struct memory_block *have)
 {
-	const struct plan_device *saved = &diff->plan->devices[d];
+	struct plan_difference *difference = differs(diff, DIFF_BLOCK, want->device);
+
+	difference->block = want->number;
+	difference->want = want->state;
+	difference->want_zone = want->zone;
+	difference->absent = !have;
+	if (have) {
+		difference->have = have->state;
+		difference->have_zone = have->zone;
+	}
+}
+
+/* What brings the blocks of one device back, given that its driver is or will be bound. */
+static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_t d)
+{
+	/* Blocks that an unplug took away come back only by the device's `state`. */
+	const bool by_state = diff->plan->devices[d].atomic ||
+			      (dev->state[0] && dev->mode == DAX_MODE_SYSTEM_RAM);
 	bool plugged = false;
 
 	for (size_t i = 0; i < diff->plan->n_blocks; i++) {
@@ -67,13 +68,11 @@ static void diff_blocks(struct diff *diff, const struct inventory *inv,
 
 		if (want->device != d)
 			continue;
-		have = find_block(inv, dev, want->number);
+		have = find_block(diff->inv, dev, want->number);
 		if (want->state != BLOCK_ONLINE) {
-			/* It was offline; bound again, the kernel may have put it online by itself.
-			 */
+			/* Was offline; bound again, the kernel may have put it online by itself. */
 			if (have && have->state == BLOCK_ONLINE) {
-				differs(diff, "memory%llu is online, was offline",
-					(unsigned long long)want->number);
+				block_differs(diff, want, have);
 				step.kind = STEP_REOFFLINE;
 				add_back(diff, step);
 			}
@@ -81,22 +80,15 @@ static void diff_blocks(struct diff *diff, const struct inventory *inv,
 		}
 		if (have && have->state == BLOCK_ONLINE && have->zone == want->zone)
 			continue;
-		differs(diff, "memory%llu is %s, was online in %s",
-			(unsigned long long)want->number,
-			!have			      ? "absent"
-			: have->state == BLOCK_ONLINE ? block_zone_to_string(have->zone)
-						      : block_state_to_string(have->state),
-			block_zone_to_string(want->zone));
+		block_differs(diff, want, have);
 
-		/* Blocks that an unplug took away come back only by the device's `state`. */
-		if (!have && saved->atomic && !plugged) {
-			plugged = true;
+		if (!have && by_state) {
 			step.kind = STEP_PLUG;
-			add_back(diff, step);
+			if (!plugged)
+				add_back(diff, step);
+			plugged = true;
 			continue;
 		}
-		if (!have && saved->atomic)
-			continue;
 		if (have && have->state == BLOCK_ONLINE) {
 			step.kind = STEP_REOFFLINE;
 			add_back(diff, step);
@@ -106,34 +98,121 @@ static void diff_blocks(struct diff *diff, const struct inventory *inv,
 	}
 }
 
-static void diff_device(struct diff *diff, const struct inventory *inv, uint32_t d)
+/* The device that claims any of what the saved one mapped, under whatever name. */
+static const struct dax_device *find_claimer(const struct plan *plan, const struct inventory *inv,
+					     const struct plan_device *saved)
 {
-	const struct plan_device *saved = &diff->plan->devices[d];
-	const struct dax_device *dev = find_device(inv, saved->name);
-	struct range first;
+	for (uint32_t i = 0; i < inv->n_devices; i++) {
+		const struct dax_device *dev = &inv->devices[i];
+
+		for (uint32_t m = 0; m < dev->n_mappings; m++)
+			if (plan_device_maps(plan, saved,
+					     &inv->mappings[dev->first_mapping + m].hpa))
+				return dev;
+	}
+	return NULL;
+}
+
+/* Memory that nobody claims, and that is in use: the kernel would hand it back all the same. */
+static bool has_leftover(const struct plan *plan, const struct inventory *inv,
+			 const struct plan_device *saved)
+{
+	for (uint32_t i = 0; i < inv->n_extents; i++)
+		if (inv->extents[i].leftover && plan_device_maps(plan, saved, &inv->extents[i].hpa))
+			return true;
+	return false;
+}
+
+/*
+ * `0` claims the first free untagged extent, whichever that is; so only where no other one is free
+ * is it known to be the right one.
+ */
+static bool claim_is_certain(const struct plan *plan, const struct inventory *inv,
+			     const struct plan_device *saved)
+{
+	if (!tag_is_null(&saved->tag))
+		return true;
+	for (uint32_t i = 0; i < inv->n_extents; i++) {
+		const struct extent *e = &inv->extents[i];
+
+		if (e->device == INVENTORY_NONE && tag_is_null(&e->tag) &&
+		    streq(inv->regions[e->region].dax_region, saved->dax_region) &&
+		    !plan_device_maps(plan, saved, &e->hpa))
+			return false;
+	}
+	return true;
+}
+
+/* Which devices there are before one is created, so that ours can be told from them. */
+static int remember_known(struct plan *plan, const struct inventory *inv)
+{
+	if (plan->known)
+		return 0;
+	plan->known = calloc((size_t)inv->n_devices + 1, sizeof(*plan->known));
+	if (!plan->known)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < inv->n_devices; i++)
+		(void)str_copy(plan->known[plan->n_known++].name, DEV_NAME_MAX,
+			       inv->devices[i].name);
+	return 0;
+}
+
+static int diff_gone(struct diff *diff, uint32_t d)
+{
+	struct plan_device *saved = &diff->plan->devices[d];
+	int r;
+
+	/*
+	 * Who destroyed it by another hand and left nothing in danger meant it so. Memory in use
+	 * under nobody's claim is claimed again whoever did that, lest the kernel hand it back.
+	 */
+	if (find_claimer(diff->plan, diff->inv, saved) ||
+	    (!saved->deleted && !has_leftover(diff->plan, diff->inv, saved))) {
+		differs(diff, DIFF_REPLACED, d);
+		return 0;
+	}
+	differs(diff, DIFF_GONE, d);
+	if (!claim_is_certain(diff->plan, diff->inv, saved))
+		return 0;
+	r = remember_known(diff->plan, diff->inv);
+	if (r < 0)
+		return r;
+	/* Saved first: a daemon after this one has to know the new device for what it is. */
+	saved->creating = true;
+	add_back(diff, (struct step){ .kind = STEP_SAVE, .device = d });
+	add_back(diff, (struct step){ .kind = STEP_CREATE, .device = d });
+	return 0;
+}
+
+static int diff_device(struct diff *diff, uint32_t d)
+{
+	struct plan_device *saved = &diff->plan->devices[d];
+	const struct dax_device *dev = plan_find_device(diff->plan, d, diff->inv);
 	const char *driver;
 
-	if (!dev) {
-		differs(diff, "%s does not exist any more", saved->name);
-		return;
-	}
-	first = plan_first_mapping(inv, dev);
+	if (!dev)
+		return diff_gone(diff, d);
 	if (dev->size == 0) {
-		differs(diff, "%s gave its claim back", saved->name);
+		if (find_claimer(diff->plan, diff->inv, saved)) {
+			differs(diff, DIFF_REPLACED, d);
+			return 0;
+		}
+		differs(diff, DIFF_UNCLAIMED, d);
+		if (!claim_is_certain(diff->plan, diff->inv, saved))
+			return 0;
 		add_back(diff, (struct step){ .kind = STEP_CLAIM, .device = d });
-	} else if (dev->size != saved->size || !tag_equal(&dev->tag, &saved->tag) ||
-		   !range_equal(&first, &saved->first_mapping)) {
-		/* Somebody else's allocation under the old name: hands off. */
-		differs(diff, "%s is another allocation now", saved->name);
-		return;
+	} else if (!plan_is_same(saved, diff->inv, dev)) {
+		differs(diff, DIFF_REPLACED, d);
+		return 0;
 	}
 
-	driver = dev->mode == DAX_MODE_UNBOUND ? "" : dev->driver;
+	driver = plan_driver_of(dev);
+	if (!streq(driver, saved->driver) && driver[0]) {
+		(void)str_copy(differs(diff, DIFF_OTHER_DRIVER, d)->driver, DEV_NAME_MAX, driver);
+		return 0;
+	}
 	if (!streq(driver, saved->driver)) {
-		differs(diff, "%s is bound to '%s', was bound to '%s'", saved->name, driver,
-			saved->driver);
-		if (driver[0])
-			return; /* by another hand */
+		differs(diff, DIFF_DRIVER, d);
 		/* kmem takes a dynamic capacity device by bind only if it remembers the name. */
 		add_back(diff, (struct step){ .kind = saved->mode == DAX_MODE_SYSTEM_RAM &&
 								      diff->round % 2 == 1
@@ -142,24 +221,31 @@ static void diff_device(struct diff *diff, const struct inventory *inv, uint32_t
 					      .device = d });
 	}
 	if (saved->mode == DAX_MODE_SYSTEM_RAM)
-		diff_blocks(diff, inv, dev, d);
+		diff_blocks(diff, dev, d);
+	return 0;
 }
 
-int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned round, char *ret_why,
-		    size_t size)
+int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned round)
 {
-	struct diff diff = { .plan = plan, .round = round, .why = ret_why, .size = size };
+	struct diff diff = { .plan = plan, .inv = inv, .round = round };
 
-	if (size > 0)
-		ret_why[0] = '\0';
 	free(plan->back.items);
-	/* Per device claim and bind, per block two. */
+	free(plan->differences);
+	plan->n_differences = 0;
+	/* Per device claim and bind, or save and create; per block two. */
 	plan->back = (struct steps){
 		.items = calloc(2 * (plan->n_devices + plan->n_blocks) + 1, sizeof(struct step)),
 	};
-	if (!plan->back.items)
+	/* Per device its claim and its driver; per block one. */
+	plan->differences = calloc(2 * plan->n_devices + plan->n_blocks + 1,
+				   sizeof(struct plan_difference));
+	if (!plan->back.items || !plan->differences)
 		return -ENOMEM;
-	for (uint32_t d = 0; d < plan->n_devices; d++)
-		diff_device(&diff, inv, d);
-	return (int)MIN(diff.n, (size_t)INT32_MAX);
+	for (uint32_t d = 0; d < plan->n_devices; d++) {
+		int r = diff_device(&diff, d);
+
+		if (r < 0)
+			return r;
+	}
+	return (int)MIN(diff.ours, (size_t)INT32_MAX);
 }

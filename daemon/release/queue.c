@@ -45,6 +45,19 @@ static bool key_matches(const struct group_key *a, const struct group_key *b)
 	return !tag_is_null(&a->tag) || range_overlaps(&a->dpa, &b->dpa);
 }
 
+/* Behind all whose devices asked before; mostly that is the end. */
+static void insert_live(struct queue *queue, struct entry *entry)
+{
+	struct entry *before;
+
+	TAILQ_FOREACH_REVERSE(before, &queue->live, entry_list, link)
+	if (before->release->first_record <= entry->release->first_record) {
+		TAILQ_INSERT_AFTER(&queue->live, before, entry, link);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&queue->live, entry, link);
+}
+
 int queue_add(struct queue *queue, unsigned max, const struct group_key *key,
 	      const struct range *dpa, usec_t traced, struct entry **ret)
 {
@@ -62,7 +75,7 @@ int queue_add(struct queue *queue, unsigned max, const struct group_key *key,
 	}
 	queue->next_id++;
 	entry->shown_state = _RELEASE_STATE_MAX;
-	TAILQ_INSERT_TAIL(&queue->live, entry, link);
+	insert_live(queue, entry);
 	queue->n_live++;
 	*ret = entry;
 	return 0;
@@ -101,6 +114,38 @@ struct entry *queue_find_id(struct queue *queue, uint64_t id)
 	return NULL;
 }
 
+static bool goes_before(const struct release *a, const struct release *b)
+{
+	if (a->first_record != b->first_record)
+		return a->first_record < b->first_record;
+	if (a->bytes != b->bytes)
+		return a->bytes < b->bytes;
+	return a->id < b->id;
+}
+
+struct entry *queue_next_turn(struct queue *queue, unsigned concurrency)
+{
+	struct entry *entry, *next = NULL;
+
+	if (queue_n_turns(queue) >= concurrency)
+		return NULL;
+	TAILQ_FOREACH(entry, &queue->live, link)
+		if (entry->release->wait == WAIT_TURN &&
+		    (!next || goes_before(entry->release, next->release)))
+			next = entry;
+	return next;
+}
+
+unsigned queue_n_turns(const struct queue *queue)
+{
+	const struct entry *entry;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(entry, &queue->live, link)
+		n += entry->release->turn;
+	return n;
+}
+
 static struct entry *oldest_to_forget(struct queue *queue)
 {
 	struct entry *entry;
@@ -108,7 +153,7 @@ static struct entry *oldest_to_forget(struct queue *queue)
 	TAILQ_FOREACH(entry, &queue->ended, link)
 		if (entry->release->state != RELEASE_FAILED)
 			return entry;
-	return TAILQ_FIRST(&queue->ended);
+	return NULL;
 }
 
 void queue_end(struct queue *queue, struct entry *entry, unsigned max,
@@ -125,6 +170,8 @@ void queue_end(struct queue *queue, struct entry *entry, unsigned max,
 	while (queue->n_ended > max) {
 		struct entry *old = oldest_to_forget(queue);
 
+		if (!old)
+			break;
 		TAILQ_REMOVE(&queue->ended, old, link);
 		queue->n_ended--;
 		forget(old->release->id, userdata);

@@ -80,17 +80,8 @@ static bool belongs_to_ended(struct manager *m, struct entry *e, const struct un
 	const struct dc_event *event = &asked->event;
 	struct release *r = e->release;
 	usec_t now = now_usec(CLOCK_MONOTONIC);
-	char why[128];
 
 	if (r->state == RELEASE_FAILED) {
-		struct tag_group group;
-
-		/* Nothing automatic until it is seen whole: as it was, or free. */
-		if (m->inventory &&
-		    (plan_build_back(&r->plan, m->inventory, 0, why, sizeof(why)) == 0 ||
-		     (inventory_find_group(m->inventory, &r->key, &r->dpa, &group) == 0 &&
-		      tag_group_is_free(m->inventory, &group, NULL))))
-			return false;
 		manager_warn(m, event, DCDD_MESSAGE_FAILED,
 			     "Not freeing a group whose last release failed half-way: %s",
 			     r->reason);
@@ -130,6 +121,11 @@ static void resolve(struct manager *m, const struct unresolved *asked, bool last
 		return;
 	}
 	e = queue_find_ended(&m->queue, &key);
+	if (e && e->release->state == RELEASE_FAILED && !last_chance) {
+		/* It may be whole by now: claims and memory change without any event. */
+		hold_back(m, asked, &key);
+		return;
+	}
 	if (e && belongs_to_ended(m, e, asked, r == 0))
 		return;
 	if (r < 0) {

@@ -4,6 +4,9 @@
 
 #include "manager_internal.h"
 
+/* Lines about one release that failed. */
+#define DIFFERENCES_SHOWN 64
+
 static int state_level(enum release_state state)
 {
 	switch (state) {
@@ -76,6 +79,8 @@ void manager_show(struct manager *m, struct entry *e, unsigned actions)
 	e->shown_state = r->state;
 	(void)str_copy(e->shown_reason, sizeof(e->shown_reason), r->reason);
 
+	if (r->state == RELEASE_FAILED)
+		manager_show_differences(m, e);
 	if (new)
 		bus_release_added(m->bus, r);
 	else
@@ -84,6 +89,37 @@ void manager_show(struct manager *m, struct entry *e, unsigned actions)
 		bus_release_ready(m->bus, r);
 	if (actions & MACHINE_FINISH)
 		bus_release_finished(m->bus, r);
+}
+
+static void report_difference(struct manager *m, const struct release *r,
+			      const struct plan_difference *difference)
+{
+	struct report_fields fields = release_fields(r);
+	struct difference_text text;
+
+	fields.reason = NULL; /* of the whole; each line has its own */
+	if (difference->device < r->plan.n_devices)
+		fields.dax = r->plan.devices[difference->device].name;
+	plan_difference_text(&r->plan, difference, &text);
+	report_full(m->setup.report, LOG_ERR, DCDD_MESSAGE_FAILED, &fields, "%s is %s, was %s%s%s",
+		    text.object, text.have, text.want, text.command[0] ? "; to mend it: " : "",
+		    text.command);
+}
+
+void manager_show_differences(struct manager *m, struct entry *e)
+{
+	const struct release *r = e->release;
+	struct report_fields fields = release_fields(r);
+
+	if (e->shown_differences || r->plan.n_differences == 0)
+		return;
+	e->shown_differences = true;
+	for (size_t i = 0; i < MIN(r->plan.n_differences, (size_t)DIFFERENCES_SHOWN); i++)
+		report_difference(m, r, &r->plan.differences[i]);
+	fields.reason = NULL;
+	if (r->plan.n_differences > DIFFERENCES_SHOWN)
+		report_full(m->setup.report, LOG_ERR, DCDD_MESSAGE_FAILED, &fields, "and %zu more",
+			    r->plan.n_differences - DIFFERENCES_SHOWN);
 }
 
 void manager_show_left(struct manager *m)
@@ -113,7 +149,8 @@ void manager_show_step(struct manager *m, const struct release *r, const struct 
 	struct report_fields fields = release_fields(r);
 	char text[STEP_TEXT_MAX], object[DEV_NAME_MAX];
 
-	fields.dax = r->plan.devices[step->device].name;
+	if (step->kind != STEP_SAVE)
+		fields.dax = r->plan.devices[step->device].name;
 	fields.elapsed = reply->elapsed;
 	(void)plan_step_text(&r->plan, step, text);
 	(void)plan_step_object(&r->plan, step, object);

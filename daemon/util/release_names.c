@@ -14,11 +14,13 @@ static const char *const release_state_table[_RELEASE_STATE_MAX] = {
 };
 
 static const char *const step_kind_table[_STEP_KIND_MAX] = {
+	[STEP_SAVE] = "save",
 	[STEP_OFFLINE_BLOCK] = "offline-block",
 	[STEP_UNPLUG] = "unplug",
 	[STEP_UNBIND] = "unbind",
 	[STEP_SIZE_ZERO] = "size-zero",
 	[STEP_DELETE] = "delete",
+	[STEP_CREATE] = "create",
 	[STEP_CLAIM] = "claim",
 	[STEP_BIND] = "bind",
 	[STEP_NEW_ID] = "new-id",

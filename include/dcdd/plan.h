@@ -49,6 +49,8 @@ struct plan_device {
 	uint32_t first_range, n_ranges; /* slice of plan.ranges: all that it mapped, HPA */
 	bool atomic;			/* taken offline by its own `state` attribute */
 	/* What has become of it by our hand: */
+	bool unbound;		/* STEP_UNBIND is done, or need not be done any more */
+	bool given_back;	/* STEP_SIZE_ZERO, the same */
 	bool deleted;		/* STEP_DELETE was begun */
 	bool creating;		/* STEP_CREATE was begun: one not in plan.known may be ours */
 	char was[DEV_NAME_MAX]; /* its name before it was destroyed, "" if it has it still */

@@ -11,7 +11,7 @@
 
 #define FAKE_BLOCK_SIZE (128 * MiB)
 #define FAKE_HPA UINT64_C(0xa90000000)
-#define FAKE_DEVICES_MAX 4
+#define FAKE_DEVICES_MAX 12
 #define FAKE_BLOCKS_MAX 64
 #define FAKE_EXTENTS_MAX 8
 
@@ -216,7 +216,7 @@ static inline struct inventory *fake_inventory(const struct fake_host *h)
 	inv->regions = calloc(1, sizeof(*inv->regions));
 	inv->extents = calloc(FAKE_EXTENTS_MAX, sizeof(*inv->extents));
 	inv->devices = calloc(FAKE_DEVICES_MAX, sizeof(*inv->devices));
-	inv->mappings = calloc(FAKE_EXTENTS_MAX, sizeof(*inv->mappings));
+	inv->mappings = calloc((size_t)FAKE_EXTENTS_MAX * FAKE_DEVICES_MAX, sizeof(*inv->mappings));
 	inv->blocks = calloc(FAKE_BLOCKS_MAX, sizeof(*inv->blocks));
 	inv->holders = calloc(FAKE_DEVICES_MAX, sizeof(*inv->holders));
 	inv->nodes = calloc(2, sizeof(*inv->nodes));
@@ -315,6 +315,9 @@ static inline int fake_bind(struct fake_host *h, struct fake_device *dev, const 
 		return -EBUSY;
 	if (streq(driver, "kmem") && !dev->remembered && !new_id)
 		return -ENODEV;
+	/* What kmem left behind keeps the memory reserved. */
+	if (streq(driver, "kmem") && fake_any_online(h, dev))
+		return -EBUSY;
 	if (streq(driver, "kmem")) {
 		dev->remembered = true;
 		fake_plug(h, dev, true, h->auto_online_kernel, ZONE_KERNEL);
@@ -336,28 +339,68 @@ static inline int fake_unbind(struct fake_host *h, struct fake_device *dev)
 	return 0;
 }
 
+static inline bool fake_is_claimed(const struct fake_host *h, unsigned extent)
+{
+	for (unsigned i = 0; i < h->n_devices; i++) {
+		const struct fake_device *dev = &h->devices[i];
+
+		if (dev->exists && dev->claimed && extent >= dev->first_extent &&
+		    extent < dev->first_extent + dev->n_extents)
+			return true;
+	}
+	return false;
+}
+
+/* Takes the first run of free extents of the tag: all of them, where a tag has one device. */
+static inline int fake_claim(struct fake_host *h, struct fake_device *dev, const char *value)
+{
+	struct tag tag;
+	unsigned n = 0;
+
+	if (tag_parse(value, &tag) < 0)
+		return -EINVAL;
+	for (unsigned i = 0; i < h->n_extents; i++) {
+		bool fits = h->extents[i].live && tag_equal(&h->extents[i].tag, &tag) &&
+			    !fake_is_claimed(h, i);
+
+		if (!fits && n > 0)
+			break;
+		if (!fits)
+			continue;
+		if (n++ == 0)
+			dev->first_extent = i;
+	}
+	if (n == 0)
+		return -ENOENT;
+	dev->n_extents = n;
+	dev->tag = tag;
+	dev->claimed = true;
+	return 0;
+}
+
+/* A new, empty device; its number is one that never was. */
+static inline int fake_create(struct fake_host *h)
+{
+	struct fake_device *dev = &h->devices[h->n_devices];
+
+	if (h->n_devices == FAKE_DEVICES_MAX)
+		return -ENOSPC;
+	*dev = (struct fake_device){ .exists = true, .state_attr = h->devices[0].state_attr };
+	(void)snprintf(dev->name, sizeof(dev->name), "dax0.%u", 100 + h->n_devices++);
+	return 0;
+}
+
 static inline int fake_write_device(struct fake_host *h, struct fake_device *dev, const char *attr,
 				    const char *value)
 {
-	struct tag tag;
-
 	if (streq(attr, "size")) {
 		if (dev->driver[0])
 			return -EBUSY;
 		dev->claimed = false;
 		return 0;
 	}
-	if (streq(attr, "uuid")) {
-		if (dev->claimed)
-			return -EBUSY;
-		if (tag_parse(value, &tag) < 0 || !tag_equal(&tag, &dev->tag))
-			return -ENOENT;
-		for (unsigned i = 0; i < dev->n_extents; i++)
-			if (!h->extents[dev->first_extent + i].live)
-				return -ENOENT;
-		dev->claimed = true;
-		return 0;
-	}
+	if (streq(attr, "uuid"))
+		return dev->claimed ? -EBUSY : fake_claim(h, dev, value);
 	if (streq(attr, "state") && dev->state_attr) {
 		if (streq(value, "unplugged"))
 			return fake_unplug(h, dev);
@@ -393,6 +436,8 @@ static inline int fake_write(struct fake_host *h, const struct worker_request *r
 			return fake_unbind(h, dev);
 		return fake_bind(h, dev, a, streq(b, "new_id"));
 	}
+	if (streq(req->path, "bus/cxl/devices/dax_region0/dax_region/create"))
+		return streq(req->value, "1") ? fake_create(h) : -EINVAL;
 	if (startswith(req->path, "bus/cxl/devices/dax_region0/dax_region/delete")) {
 		dev = fake_find(h, req->value);
 		if (!dev)

@@ -14,6 +14,7 @@
 #include "fake_host.h"
 #include "release/machine.h"
 #include "release/plan.h"
+#include "undo/undo.h"
 
 struct run {
 	struct fake_host host;
@@ -30,7 +31,16 @@ struct run {
 	unsigned interfere_permille; /* another hand changes a block before a write */
 	unsigned retry_permille;     /* the device retries */
 	unsigned seed;
+	int save_error; /* of the undo journal */
+	char *disk;	/* its content; NULL: there is none */
+	size_t disk_size;
+	/* A kill: pump() comes back before the step with this number (from 1), or right behind it.
+	 */
+	unsigned kill_at, steps;
+	bool kill_behind, killed;
 };
+
+#define FAKE_BOOT_ID "01234567-89ab-4cde-8f01-23456789abcd"
 
 static inline unsigned draw(struct run *run, unsigned n)
 {
@@ -66,6 +76,17 @@ static inline void interfere(struct run *run)
 	run->before.blocks[b].zone = block->zone;
 }
 
+/* The undo journal: what a daemon after this one would read. */
+static inline int save(struct run *run)
+{
+	if (run->save_error < 0)
+		return run->save_error;
+	free(run->disk);
+	run->disk = NULL;
+	assert_int_equal(undo_encode(run->r, FAKE_BOOT_ID, &run->disk, &run->disk_size), 0);
+	return 0;
+}
+
 /* The worker with its guard, and the kernel. */
 static inline void do_write(struct run *run, const struct worker_request *req,
 			    struct worker_reply *reply)
@@ -74,6 +95,10 @@ static inline void do_write(struct run *run, const struct worker_request *req,
 	bool fail = run->fail_at > 0 && h->writes + 1 == run->fail_at;
 
 	*reply = (struct worker_reply){ .elapsed = 1000 };
+	if (req->op == WORKER_PUBLISH) {
+		reply->error = save(run);
+		return;
+	}
 	interfere(run);
 	fake_watch(h, req, reply->before, sizeof(reply->before));
 	if (req->skip_if[0] && streq(reply->before, req->skip_if)) {
@@ -113,7 +138,11 @@ static inline void pump(struct run *run, unsigned actions)
 			struct worker_reply reply;
 
 			plan_step_request(&run->r->plan, machine_step(run->r), &request);
-			do_write(run, &request, &reply);
+			run->killed = ++run->steps == run->kill_at;
+			if (!run->killed || run->kill_behind)
+				do_write(run, &request, &reply);
+			if (run->killed)
+				return;
 			in = input(run);
 			actions = machine_step_done(run->r, &in, &reply);
 		} else if (actions & MACHINE_SCAN) {
@@ -160,6 +189,7 @@ static inline void end(struct run *run)
 	release_free(run->r);
 	inventory_free(run->inv);
 	policy_done(&run->policy);
+	free(run->disk);
 }
 
 static inline bool device_as_before(const struct fake_device *a, const struct fake_device *b)
