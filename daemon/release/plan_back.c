@@ -220,7 +220,9 @@ static int diff_device(struct diff *diff, uint32_t d)
 							      : STEP_BIND,
 					      .device = d });
 	}
-	if (saved->mode == DAX_MODE_SYSTEM_RAM)
+	/* Of memory in use that nobody claims the inventory has no blocks: wait for the claim. */
+	if (saved->mode == DAX_MODE_SYSTEM_RAM &&
+	    (dev->size > 0 || !has_leftover(diff->plan, diff->inv, saved)))
 		diff_blocks(diff, dev, d);
 	return 0;
 }

@@ -58,13 +58,17 @@ static bool is_known(const struct plan *plan, const char *name)
 	return false;
 }
 
-/* Empty, bound to nothing, in the same dax region, and not there before we created one. */
+/*
+ * In the same dax region, not there before we created one, and either still empty, or a daemon
+ * before this one came as far as claiming what it was created for.
+ */
 static bool may_be_created(const struct plan *plan, const struct plan_device *saved,
 			   const struct inventory *inv, const struct dax_device *dev)
 {
-	return dev->size == 0 && !plan_driver_of(dev)[0] &&
-	       streq(inv->regions[dev->region].dax_region, saved->dax_region) &&
-	       !plan_is_initial(dev->name) && !is_known(plan, dev->name);
+	if (!streq(inv->regions[dev->region].dax_region, saved->dax_region) ||
+	    plan_is_initial(dev->name) || is_known(plan, dev->name))
+		return false;
+	return plan_is_same(saved, inv, dev) || (dev->size == 0 && !plan_driver_of(dev)[0]);
 }
 
 const struct dax_device *plan_find_device(struct plan *plan, uint32_t d,

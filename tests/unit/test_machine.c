@@ -236,6 +236,7 @@ static void test_atomic_has_the_time_of_its_blocks(void **state)
 	struct run run = { 0 };
 	struct group_key key = { .memdev = "mem0", .tag = fake_tag(1) };
 	struct range dpa = { 0 };
+	struct worker_reply saved = { 0 };
 	struct machine_input in;
 
 	(void)state;
@@ -249,6 +250,8 @@ static void test_atomic_has_the_time_of_its_blocks(void **state)
 	(void)machine_begin(run.r, &in);
 	(void)machine_scanned(run.r, &in);
 	assert_int_equal(machine_turn(run.r, &in), MACHINE_STEP);
+	assert_int_equal(machine_step(run.r)->kind, STEP_SAVE);
+	assert_int_equal(machine_step_done(run.r, &in, &saved), MACHINE_STEP);
 	assert_int_equal(machine_step(run.r)->kind, STEP_UNPLUG);
 	assert_int_equal(run.r->deadline - run.now, 10 * run.policy.defaults.block_timeout);
 	end(&run);

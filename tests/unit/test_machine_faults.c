@@ -92,7 +92,10 @@ static void test_left_behind_is_not_free(void **state)
 	end(&run);
 }
 
-/* The claim was given up although the write failed: free is free, nothing is claimed back. */
+/*
+ * The claim was given up although the write failed: free is free, nothing is claimed back, and the
+ * empty device goes.
+ */
 static void test_failed_with_its_effect(void **state)
 {
 	struct run run = { .fail_at = 5, .fail_error = -EPIPE, .fail_effect = true };
@@ -101,8 +104,9 @@ static void test_failed_with_its_effect(void **state)
 	(void)fake_add_group(&run.host, 1, 1, 3, "dax0.1");
 	begin(&run, 1);
 	assert_int_equal(run.r->state, RELEASE_READY);
-	assert_int_equal(run.host.writes, 5);
+	assert_int_equal(run.host.writes, 6);
 	assert_true(group_is_free(&run));
+	assert_false(run.host.devices[0].exists);
 	end(&run);
 }
 
@@ -112,7 +116,7 @@ static void test_stop_rolls_back(void **state)
 	struct group_key key = { .memdev = "mem0", .tag = fake_tag(1) };
 	struct range dpa = { 0 };
 	struct machine_input in;
-	struct worker_reply reply = { .error = -EINTR };
+	struct worker_reply saved = { 0 }, reply = { .error = -EINTR };
 	unsigned actions;
 
 	(void)state;
@@ -129,6 +133,8 @@ static void test_stop_rolls_back(void **state)
 	assert_int_equal(actions, MACHINE_TURN);
 	actions = machine_turn(run.r, &in);
 	assert_int_equal(actions, MACHINE_STEP);
+	assert_int_equal(machine_step_done(run.r, &in, &saved), MACHINE_STEP);
+	assert_int_equal(machine_step(run.r)->kind, STEP_OFFLINE_BLOCK);
 	run.host.blocks[0].online = false;
 	run.host.blocks[0].zone = ZONE_NONE;
 	actions = machine_stop(run.r, &in);
