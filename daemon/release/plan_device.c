@@ -77,13 +77,16 @@ const struct dax_device *plan_find_device(struct plan *plan, uint32_t d,
 	struct plan_device *saved = &plan->devices[d];
 	const struct dax_device *dev = find_name(inv, saved->name);
 
-	for (uint32_t i = 0; !dev && saved->creating && i < inv->n_devices; i++) {
-		if (!may_be_created(plan, saved, inv, &inv->devices[i]))
-			continue;
+	if (dev || !saved->creating)
+		return dev;
+	for (uint32_t i = 0; i < inv->n_devices; i++) {
 		dev = &inv->devices[i];
+		if (!may_be_created(plan, saved, inv, dev))
+			continue;
 		if (!saved->was[0])
 			(void)str_copy(saved->was, sizeof(saved->was), saved->name);
 		(void)str_copy(saved->name, sizeof(saved->name), dev->name);
+		return dev;
 	}
-	return dev;
+	return NULL;
 }
