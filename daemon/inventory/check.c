@@ -49,6 +49,25 @@ static bool check_memdevs(const struct inventory *inv)
 	return true;
 }
 
+static bool is_printable(const char *s, size_t size)
+{
+	for (; size > 0 && *s; s++, size--)
+		if (*s < 0x20 || *s > 0x7e)
+			return false;
+	return size > 0;
+}
+
+/* An error comes with what could not be read. Only then may the memdev be unknown. */
+static bool check_region_error(const struct inventory *inv, const struct region *r)
+{
+	if (r->error > 0 || !is_printable(r->error_path, sizeof(r->error_path)) ||
+	    (r->error < 0) != (r->error_path[0] != '\0'))
+		return false;
+	if (r->memdev != INVENTORY_NONE)
+		return r->memdev < inv->n_memdevs;
+	return r->error < 0 && r->n_extents == 0 && r->n_devices == 0;
+}
+
 /* Slices follow each other without a gap, so that each extent and device has its one place. */
 static bool check_regions(const struct inventory *inv)
 {
@@ -58,7 +77,7 @@ static bool check_regions(const struct inventory *inv)
 		const struct region *r = &inv->regions[i];
 
 		if (!is_name(r->name) || !is_word(r->dax_region) || !is_word(r->mode) ||
-		    !is_word(r->decoder) || r->memdev >= inv->n_memdevs || !is_range(&r->hpa) ||
+		    !is_word(r->decoder) || !check_region_error(inv, r) || !is_range(&r->hpa) ||
 		    !is_range(&r->dpa))
 			return false;
 		if (r->first_extent != extent || r->first_device != device ||

@@ -101,6 +101,18 @@ static bool find_untagged(const struct inventory *inv, uint32_t region_index,
 	return true;
 }
 
+/* Whether the region could not be read, and may be one of @memdev. */
+static bool is_unread(const struct region *region, uint32_t memdev)
+{
+	return region->error < 0 && (region->memdev == memdev || region->memdev == INVENTORY_NONE);
+}
+
+/* Its DPA range may be what could not be read. */
+static bool may_map(const struct region *region, const struct range *dpa)
+{
+	return region->dpa.length == 0 || range_contains(&region->dpa, dpa);
+}
+
 int inventory_find_group(const struct inventory *inv, const struct group_key *key,
 			 const struct range *dpa, struct tag_group *ret)
 {
@@ -108,7 +120,7 @@ int inventory_find_group(const struct inventory *inv, const struct group_key *ke
 	bool tagged = !tag_is_null(&key->tag);
 	bool everywhere = tagged && (!dpa || dpa->length == 0);
 	const struct range *wanted = dpa && dpa->length ? dpa : &key->dpa;
-	bool mapped = everywhere;
+	bool mapped = everywhere, decided = false, unread = false;
 
 	if (memdev == INVENTORY_NONE)
 		return -ENODEV;
@@ -119,16 +131,36 @@ int inventory_find_group(const struct inventory *inv, const struct group_key *ke
 	for (uint32_t i = 0; i < inv->n_regions; i++) {
 		const struct region *region = &inv->regions[i];
 
+		if (region->error < 0) {
+			unread |= is_unread(region, memdev) &&
+				  (everywhere || may_map(region, wanted));
+			continue;
+		}
 		if (region->memdev != memdev)
 			continue;
 		if (!everywhere && !range_contains(&region->dpa, wanted))
 			continue;
 		mapped = true;
+		/* No DPA is in two regions: it is here or nowhere. */
+		decided = !everywhere;
 		if (tagged ? find_tagged(inv, i, &key->tag, ret)
 			   : find_untagged(inv, i, wanted, ret))
 			return 0;
 	}
+	/* A tag is live only once on a host: found above, it is in no other region. */
+	if (unread && !decided)
+		return -EIO;
 	return mapped ? -ENOENT : -ENXIO;
+}
+
+const struct region *inventory_unread(const struct inventory *inv, const char *memdev)
+{
+	uint32_t index = find_memdev(inv, memdev);
+
+	for (uint32_t i = 0; i < inv->n_regions; i++)
+		if (is_unread(&inv->regions[i], index))
+			return &inv->regions[i];
+	return NULL;
 }
 
 bool inventory_next_group(const struct inventory *inv, uint32_t *cursor, struct tag_group *ret)
@@ -216,6 +248,9 @@ bool tag_group_is_free(const struct inventory *inv, const struct tag_group *grou
 
 	if (ret_leftover)
 		*ret_leftover = UINT64_MAX;
+	/* A device that claims it may be among what could not be read. */
+	if (inv->regions[group->region].error < 0)
+		return false;
 	if (tag_group_devices(inv, group, &device, 1) > 0)
 		return false;
 	for (uint32_t i = 0; i < group->n_extents; i++) {

@@ -129,21 +129,28 @@ static int sort_referenced(void *array, uint32_t n, size_t size,
 	return 0;
 }
 
+/* So unreadable that not even its memdev is known. There is nothing below it. */
+static bool is_lost(const struct region *region)
+{
+	return region->error < 0 && region->memdev == INVENTORY_NONE;
+}
+
 /* What the caller filled in must point to something. */
 static int check_references(const struct inventory *inv)
 {
 	uint64_t mappings = 0;
 
 	for (uint32_t i = 0; i < inv->n_regions; i++)
-		if (inv->regions[i].memdev >= inv->n_memdevs)
+		if (inv->regions[i].memdev >= inv->n_memdevs && !is_lost(&inv->regions[i]))
 			return -EINVAL;
 	for (uint32_t i = 0; i < inv->n_extents; i++)
-		if (inv->extents[i].region >= inv->n_regions)
+		if (inv->extents[i].region >= inv->n_regions ||
+		    is_lost(&inv->regions[inv->extents[i].region]))
 			return -EINVAL;
 	for (uint32_t i = 0; i < inv->n_devices; i++) {
 		const struct dax_device *device = &inv->devices[i];
 
-		if (device->region >= inv->n_regions ||
+		if (device->region >= inv->n_regions || is_lost(&inv->regions[device->region]) ||
 		    (uint64_t)device->first_mapping + device->n_mappings > inv->n_mappings)
 			return -EINVAL;
 		mappings += device->n_mappings;
@@ -174,7 +181,8 @@ static int sort_parents(struct inventory *inv)
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < inv->n_regions; i++)
-		inv->regions[i].memdev = memdevs[inv->regions[i].memdev];
+		if (!is_lost(&inv->regions[i]))
+			inv->regions[i].memdev = memdevs[inv->regions[i].memdev];
 	for (uint32_t i = 0; i < inv->n_extents; i++)
 		inv->extents[i].region = regions[inv->extents[i].region];
 	for (uint32_t i = 0; i < inv->n_devices; i++)

@@ -53,31 +53,6 @@ void *scan_grow(void *array, uint32_t n, size_t size)
 	return array;
 }
 
-int scan_read_word(int dirfd, const char *path, char buf[static DEV_NAME_MAX])
-{
-	ssize_t n = sysfs_read(dirfd, path, buf, DEV_NAME_MAX);
-
-	if (n < 0)
-		return (int)n;
-	return strchr(buf, '/') ? -EBADMSG : 0;
-}
-
-int scan_read_tag(int dirfd, const char *path, struct tag *ret)
-{
-	char text[TAG_STRLEN + 4];
-	ssize_t n = sysfs_read(dirfd, path, text, sizeof(text));
-
-	if (n == -EMSGSIZE)
-		return -EBADMSG;
-	if (n < 0 && n != -ENOENT)
-		return (int)n;
-	if (n == -ENOENT || n == 0 || streq(text, "0")) {
-		memset(ret, 0, sizeof(*ret));
-		return 0;
-	}
-	return tag_parse(text, ret) < 0 ? -EBADMSG : 0;
-}
-
 /* Whether the root we were given is the one that the libraries have built in. */
 static bool is_real_sysfs(int sysfs_fd)
 {
@@ -87,19 +62,40 @@ static bool is_real_sysfs(int sysfs_fd)
 	       given.st_dev == real.st_dev && given.st_ino == real.st_ino;
 }
 
-static int scan_once(int sysfs_fd, const char *proc, struct inventory **ret)
+static int scan_parts(struct scan *scan)
+{
+	/*
+	 * Extents before devices: a group that is claimed between the two reads is then seen with
+	 * its claim, and one that is given up and released is seen unclaimed, as it was.
+	 */
+	static int (*const parts[])(struct scan * scan) = {
+		scan_memdevs, scan_regions, scan_extents, scan_devices,
+		scan_memory,  scan_blocks,  scan_holders,
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && r == 0; i++)
+		r = parts[i](scan);
+	if (r < 0)
+		return r;
+	scan->failure = (struct failure){ 0 };
+	r = inventory_link(scan->inv);
+	return r < 0 ? r : scan_leftovers(scan);
+}
+
+static int scan_once(struct scan *scan, struct inventory **ret)
 {
 	_cleanup_(inventory_freep) struct inventory *inv = calloc(1, sizeof(*inv));
 	_cleanup_(cxl_unrefp) struct cxl_ctx *cxl = NULL;
 	_cleanup_(daxctl_unrefp) struct daxctl_ctx *daxctl = NULL;
-	struct scan scan = { .sysfs_fd = sysfs_fd, .proc = proc, .inv = inv };
 	int r;
 
 	if (!inv)
 		return -ENOMEM;
 	inv->taken = now_usec(CLOCK_MONOTONIC);
+	scan->inv = inv;
 
-	if (is_real_sysfs(sysfs_fd)) {
+	if (is_real_sysfs(scan->root.fd)) {
 		/* Without a library everything is still there to be read. */
 		if (cxl_new(&cxl) < 0)
 			cxl = NULL;
@@ -109,51 +105,59 @@ static int scan_once(int sysfs_fd, const char *proc, struct inventory **ret)
 			daxctl = NULL;
 		else
 			daxctl_set_log_fn(daxctl, daxctl_be_silent);
-		scan.cxl = cxl;
-		scan.daxctl = daxctl;
+		scan->cxl = cxl;
+		scan->daxctl = daxctl;
 	}
-
-	/*
-	 * Extents before devices: a group that is claimed between the two reads is then seen with
-	 * its claim, and one that is given up and released is seen unclaimed, as it was.
-	 */
-	r = scan_memdevs(&scan);
-	if (r == 0)
-		r = scan_regions(&scan);
-	if (r == 0)
-		r = scan_extents(&scan);
-	if (r == 0)
-		r = scan_devices(&scan);
-	if (r == 0)
-		r = scan_memory(&scan);
-	if (r == 0)
-		r = scan_blocks(&scan);
-	if (r == 0)
-		r = scan_holders(&scan);
-	if (r == 0)
-		r = inventory_link(inv);
-	if (r == 0)
-		r = scan_leftovers(&scan);
+	r = scan_parts(scan);
+	closedirp(&scan->memory);
+	free(scan->blocks);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(inv);
 	return 0;
 }
 
-int inventory_scan(const char *sysfs, const char *proc, struct inventory **ret)
+/* Why the scan failed, for a person: what could not be read, and how. */
+static void explain(const char *sysfs, const struct failure *f, int error, char *buf, size_t size)
+{
+	const char *root = f->path[0] == '/' ? "" : sysfs, *slash = *root && *f->path ? "/" : "";
+
+	if (error == f->error)
+		(void)snprintf(buf, size, "%s%s%s: %s", root, slash, f->path, strerror(-error));
+	else if (error != -EAGAIN)
+		(void)snprintf(buf, size, "%s", strerror(-error));
+	else if (f->error == 0 && f->path[0])
+		(void)snprintf(buf, size, "%s%s%s changed each time it was read", root, slash,
+			       f->path);
+	else
+		(void)snprintf(buf, size, "the host changed under each of %d tries", SCAN_TRIES);
+}
+
+int inventory_scan(const char *sysfs, const char *proc, struct inventory **ret, char *ret_why,
+		   size_t size)
 {
 	_cleanup_close_ int fd = sysfs_open_dir(AT_FDCWD, sysfs);
-	int r = -EAGAIN;
+	struct failure failure = { .error = fd };
+	int r = fd < 0 ? fd : -EAGAIN;
 
-	if (fd < 0)
-		return fd;
-	for (unsigned i = 0; i < SCAN_TRIES && r == -EAGAIN; i++) {
+	for (unsigned i = 0; i < SCAN_TRIES && r == -EAGAIN && fd >= 0; i++) {
+		struct scan scan = {
+			.root = { .name = "", .fd = fd },
+			.proc = proc,
+			.last_try = i == SCAN_TRIES - 1,
+		};
+
 		if (i > 0) {
 			struct timespec pause = { .tv_nsec = 1000000L << i };
 
 			(void)nanosleep(&pause, NULL);
 		}
-		r = scan_once(fd, proc, ret);
+		r = scan_once(&scan, ret);
+		failure = scan.failure;
 	}
+	if (r < 0)
+		explain(sysfs, &failure, r, ret_why, size);
+	else if (size > 0)
+		ret_why[0] = '\0';
 	return r;
 }

@@ -18,21 +18,27 @@
  * A host without CXL gives an empty inventory. Regions that interleave are left out (there is no
  * DPA = start + offset in them), and those without an endpoint decoder.
  *
- * 0 or negative errno. A picture that no decision can be built on is an error, never a smaller
- * picture:
- * - what names or sizes an object cannot be read (its errno, mostly -EIO or -EACCES) or
- *   understood (-EBADMSG, -ERANGE);
+ * An attribute below a region (its extents, devices, decoder, their listing) that cannot be read
+ * (mostly -EIO or -EACCES) or understood (-EBADMSG, -ERANGE) sets that region's `error` and
+ * `error_path`, and the scan goes on; what was found of the region stays, but is not all. Of a
+ * region whose own attributes cannot be read there is nothing below it, and `memdev` is
+ * INVENTORY_NONE if not even its device is known. A block whose state or zone cannot be read is
+ * BLOCK_UNKNOWN or ZONE_UNKNOWN; a memdev's serial number is 0.
+ *
+ * 0 or negative errno, with the reason for a person in @ret_why (of @size bytes), which names the
+ * path. The scan as a whole fails where no decision can be built on what is left:
+ * - what is not below one region cannot be read or understood (lists, block size, nodes);
  * - processes may hold a device, and CAP_SYS_PTRACE to look at them is missing (-EACCES, -EPERM);
  * - the host changed under each of several tries (-EAGAIN).
- * A block whose state or zone cannot be read is no error, but BLOCK_UNKNOWN or ZONE_UNKNOWN.
  */
-int inventory_scan(const char *sysfs, const char *proc, struct inventory **ret);
+int inventory_scan(const char *sysfs, const char *proc, struct inventory **ret, char *ret_why,
+		   size_t size);
 
 /*
  * Sorts, links extents to devices by range, fills the slices: after the arrays were filled, with
  * each element's index of its parent and the devices' slices of mappings[]. Sets `foreign` of
- * blocks. 0; -EINVAL: an index points nowhere; -EAGAIN: torn (two claims or two extents of one tag
- * on the same bytes); -ENOMEM.
+ * blocks. Only a region with an error may be without a memdev. 0; -EINVAL: an index points nowhere;
+ * -EAGAIN: torn (two claims or two extents of one tag on the same bytes); -ENOMEM.
  */
 int inventory_link(struct inventory *inv);
 

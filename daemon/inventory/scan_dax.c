@@ -87,41 +87,44 @@ static int add_mappings_from_libdaxctl(struct inventory *inv, struct daxctl_dev 
 	return 0;
 }
 
-static int add_mapping_from_sysfs(struct inventory *inv, int device_fd, const char *name)
+static int add_mapping_from_sysfs(struct scan *scan, const struct place *device, const char *name)
 {
-	_cleanup_close_ int fd = sysfs_open_dir(device_fd, name);
+	_cleanup_close_ int fd = scan_open(scan, device, name);
+	const struct place at = { device, name, fd };
 	uint64_t start, end, page_offset;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = sysfs_read_u64(fd, "start", 10, &start);
+	r = scan_read_u64(scan, &at, "start", &start);
 	if (r < 0)
 		return r;
-	r = sysfs_read_u64(fd, "end", 10, &end);
+	r = scan_read_u64(scan, &at, "end", &end);
 	if (r < 0)
 		return r;
-	r = sysfs_read_u64(fd, "page_offset", 10, &page_offset);
+	r = scan_read_u64(scan, &at, "page_offset", &page_offset);
 	if (r < 0)
 		return r;
-	return add_mapping(inv, start, end, page_offset);
+	r = add_mapping(scan->inv, start, end, page_offset);
+	return r == -EBADMSG ? scan_failed(scan, &at, "end", r) : r;
 }
 
-static int add_mappings_from_sysfs(struct inventory *inv, int device_fd)
+static int add_mappings_from_sysfs(struct scan *scan, const struct place *device)
 {
+	struct place at = { .above = device, .name = "." };
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
 	int r;
 
-	r = sysfs_open_list(device_fd, ".", &dir);
+	r = scan_open_list(scan, &at, &dir);
 	if (r < 0)
 		return r;
-	while ((r = sysfs_next(dir, &name)) > 0) {
+	while ((r = scan_next(scan, &at, dir, &name)) > 0) {
 		uint64_t number;
 
 		if (!name_number(name, "mapping", &number))
 			continue;
-		r = add_mapping_from_sysfs(inv, dirfd(dir), name);
+		r = add_mapping_from_sysfs(scan, device, name);
 		/* One that is gone is missed in the sum. */
 		if (r < 0 && !errno_is_gone(r))
 			return r;
@@ -146,9 +149,10 @@ static bool mappings_make_up(const struct inventory *inv, uint32_t first, uint64
 }
 
 /* Size, and whether the mappings from device->first_mapping on are all there are. 1, 0 or errno. */
-static int complete_claim(struct inventory *inv, int fd, struct dax_device *device)
+static int complete_claim(struct scan *scan, const struct place *at, struct dax_device *device)
 {
-	int r = sysfs_read_u64(fd, "size", 10, &device->size);
+	struct inventory *inv = scan->inv;
+	int r = scan_read_u64(scan, at, "size", &device->size);
 
 	if (r < 0)
 		return r;
@@ -160,9 +164,10 @@ static int complete_claim(struct inventory *inv, int fd, struct dax_device *devi
 }
 
 /* Fills in the claim: size and mappings. -EAGAIN: it changes just now. */
-static int read_claim(struct inventory *inv, int fd, struct daxctl_dev *known,
+static int read_claim(struct scan *scan, const struct place *at, struct daxctl_dev *known,
 		      struct dax_device *device)
 {
+	struct inventory *inv = scan->inv;
 	int r;
 
 	device->first_mapping = inv->n_mappings;
@@ -170,22 +175,22 @@ static int read_claim(struct inventory *inv, int fd, struct daxctl_dev *known,
 		r = add_mappings_from_libdaxctl(inv, known);
 		if (r == -ENOMEM)
 			return r;
-		r = complete_claim(inv, fd, device);
+		r = complete_claim(scan, at, device);
 		if (r != 0)
 			return MIN(r, 0);
 		inv->n_mappings = device->first_mapping;
 	}
 
-	r = add_mappings_from_sysfs(inv, fd);
+	r = add_mappings_from_sysfs(scan, at);
 	if (r < 0)
 		return r;
-	r = complete_claim(inv, fd, device);
+	r = complete_claim(scan, at, device);
 	if (r < 0)
 		return r;
-	return r > 0 ? 0 : -EAGAIN;
+	return r > 0 ? 0 : scan_torn(scan, at, NULL);
 }
 
-static int read_driver(int fd, struct dax_device *device)
+static int read_driver(struct scan *scan, const struct place *at, struct dax_device *device)
 {
 	static const struct {
 		const char *driver;
@@ -195,11 +200,11 @@ static int read_driver(int fd, struct dax_device *device)
 		{ "device_dax", DAX_MODE_DEVDAX },
 		{ "fsdev_dax", DAX_MODE_FSDEV },
 	};
-	int r = sysfs_read_link(fd, "driver", device->driver, sizeof(device->driver));
+	int r = scan_read_link(scan, at, "driver", device->driver, sizeof(device->driver));
 
 	device->mode = DAX_MODE_UNBOUND;
 	if (r == -ENOENT)
-		return 0;
+		return scan_gone(scan, at, "driver", r);
 	if (r < 0)
 		return r;
 	device->mode = DAX_MODE_OTHER;
@@ -210,24 +215,24 @@ static int read_driver(int fd, struct dax_device *device)
 }
 
 /* "254:0". 0:0 stands for "has no node", and matches none. */
-static int read_dev(int fd, struct dax_device *device)
+static int read_dev(struct scan *scan, const struct place *at, struct dax_device *device)
 {
 	char text[32];
 	uint64_t major, minor;
-	ssize_t n = sysfs_read(fd, "dev", text, sizeof(text));
+	int n = scan_read(scan, at, "dev", text, sizeof(text));
 	char *colon;
 
 	if (n == -ENOENT)
-		return 0;
+		return scan_gone(scan, at, "dev", n);
 	if (n < 0)
-		return (int)n;
+		return n;
 	colon = strchr(text, ':');
 	if (!colon)
-		return -EBADMSG;
+		return scan_failed(scan, at, "dev", -EBADMSG);
 	*colon = '\0';
 	if (sysfs_parse_u64(text, 10, &major) < 0 || sysfs_parse_u64(colon + 1, 10, &minor) < 0 ||
 	    major > UINT32_MAX || minor > UINT32_MAX)
-		return -EBADMSG;
+		return scan_failed(scan, at, "dev", -EBADMSG);
 	device->dev_major = (uint32_t)major;
 	device->dev_minor = (uint32_t)minor;
 	return 0;
@@ -246,14 +251,16 @@ static void read_details(int fd, struct daxctl_dev *known, struct dax_device *de
 			device->target_node = -1;
 	}
 	/* Without it the blocks are taken offline one by one. */
-	if (scan_read_word(fd, "state", device->state) < 0)
+	if (scan_try_read(fd, "state", device->state, sizeof(device->state)) < 0 ||
+	    strchr(device->state, '/'))
 		device->state[0] = '\0';
 }
 
-static int read_device(struct inventory *inv, int list_fd, const char *name,
+static int read_device(struct scan *scan, const struct place *list, const char *name,
 		       const struct known_devices *known, struct dax_device *device)
 {
-	_cleanup_close_ int fd = sysfs_open_dir(list_fd, name);
+	_cleanup_close_ int fd = scan_open(scan, list, name);
+	const struct place at = { list, name, fd };
 	struct daxctl_dev *dev = find_known(known, name);
 	int r;
 
@@ -261,24 +268,25 @@ static int read_device(struct inventory *inv, int list_fd, const char *name,
 		return fd;
 	r = str_copy(device->name, sizeof(device->name), name);
 	if (r < 0)
-		return r;
-	r = scan_read_tag(fd, "uuid", &device->tag);
+		return scan_failed(scan, list, name, r);
+	r = scan_read_tag(scan, &at, "uuid", &device->tag);
 	if (r < 0)
 		return r;
-	r = read_dev(fd, device);
+	r = read_dev(scan, &at, device);
 	if (r < 0)
 		return r;
-	r = read_driver(fd, device);
+	r = read_driver(scan, &at, device);
 	if (r < 0)
 		return r;
 	read_details(fd, dev, device);
 	/* Last: that it has a size shows that the device was there all the time. */
-	return read_claim(inv, fd, dev, device);
+	return read_claim(scan, &at, dev, device);
 }
 
-static int add_device(struct inventory *inv, int list_fd, const char *name, uint32_t region,
-		      const struct known_devices *known)
+static int add_device(struct scan *scan, const struct place *list, const char *name,
+		      uint32_t region, const struct known_devices *known)
 {
+	struct inventory *inv = scan->inv;
 	const uint32_t first_mapping = inv->n_mappings;
 	struct dax_device *device = SCAN_PUSH(inv->devices, inv->n_devices);
 	int r;
@@ -286,12 +294,12 @@ static int add_device(struct inventory *inv, int list_fd, const char *name, uint
 	if (!device)
 		return -ENOMEM;
 	device->region = region;
-	r = read_device(inv, list_fd, name, known, device);
-	if (r < 0) {
-		inv->n_devices--;
-		inv->n_mappings = first_mapping;
-	}
-	return errno_is_gone(r) ? 0 : r;
+	r = read_device(scan, list, name, known, device);
+	if (r == 0)
+		return 0;
+	inv->n_devices--;
+	inv->n_mappings = first_mapping;
+	return errno_is_gone(r) ? scan_gone(scan, list, name, r) : r;
 }
 
 /* "dax0.1" for region id 0. */
@@ -304,30 +312,23 @@ static bool is_device_name(const char *name, int32_t region_id)
 	return name_number(name, prefix, &number);
 }
 
-int scan_open_dax_region(const struct scan *scan, uint32_t region, DIR **ret)
-{
-	char path[SCAN_PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), CXL_DEVICES "/%s",
-		       scan->inv->regions[region].dax_region);
-	return sysfs_open_list(scan->sysfs_fd, path, ret);
-}
-
 static int scan_region_devices(struct scan *scan, uint32_t region,
 			       const struct known_devices *known)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
+	char path[SCAN_PATH_MAX];
 	const char *name;
+	struct place at;
 	int r;
 
 	/* Below its region, not on the dax bus: there are devices of other providers too. */
-	r = scan_open_dax_region(scan, region, &dir);
-	if (r < 0)
-		return errno_is_gone(r) ? 0 : r;
-	while ((r = sysfs_next(dir, &name)) > 0) {
+	r = scan_open_dax_region(scan, region, path, &at, &dir);
+	if (r <= 0)
+		return r;
+	while ((r = scan_next(scan, &at, dir, &name)) > 0) {
 		if (!is_device_name(name, scan->inv->regions[region].id))
 			continue;
-		r = add_device(scan->inv, dirfd(dir), name, region, known);
+		r = scan_confine(scan, region, add_device(scan, &at, name, region, known));
 		if (r < 0)
 			return r;
 	}
@@ -344,6 +345,6 @@ int scan_devices(struct scan *scan)
 	list = known.list;
 	for (uint32_t i = 0; i < scan->inv->n_regions && r == 0; i++)
 		if (scan->inv->regions[i].dax_region[0] != '\0')
-			r = scan_region_devices(scan, i, &known);
+			r = scan_confine(scan, i, scan_region_devices(scan, i, &known));
 	return r;
 }

@@ -287,6 +287,14 @@ static bool has_ptrace_capability(void)
 	       (data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE));
 }
 
+/* As scan_failed_midway(), with a path outside of sysfs. */
+static int proc_failed(struct scan *scan, const char *name, int error)
+{
+	const struct place proc = { .name = scan->proc };
+
+	return scan_failed_midway(scan, &proc, name, error);
+}
+
 static int walk_processes(struct walk *walk)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -295,7 +303,7 @@ static int walk_processes(struct walk *walk)
 
 	r = sysfs_open_list(AT_FDCWD, walk->scan->proc, &dir);
 	if (r < 0)
-		return r;
+		return proc_failed(walk->scan, NULL, r);
 	walk->proc_fd = dirfd(dir);
 	while ((r = sysfs_next(dir, &name)) > 0) {
 		uint64_t pid;
@@ -307,9 +315,9 @@ static int walk_processes(struct walk *walk)
 		if (is_denied(r) && has_ptrace_capability())
 			walk->scan->inv->n_unseen++;
 		else if (r < 0)
-			return r;
+			return proc_failed(walk->scan, name, r);
 	}
-	return r;
+	return r < 0 ? proc_failed(walk->scan, NULL, r) : 0;
 }
 
 int scan_holders(struct scan *scan)

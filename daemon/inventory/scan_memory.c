@@ -11,11 +11,6 @@
 #define MEMORY_DIR "devices/system/memory"
 #define NODE_DIR "devices/system/node"
 
-struct numbers {
-	uint64_t *list;
-	uint32_t n;
-};
-
 static int compare_numbers(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -23,24 +18,33 @@ static int compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Which blocks there are. Listed once: asking for each by name costs more than knowing them all. */
-static int list_blocks(DIR *dir, struct numbers *ret)
+/*
+ * Which blocks there are. Listed once for the whole scan: asking for each by name costs more than
+ * knowing them all. One that comes later belongs to a device that comes later too.
+ */
+static int list_blocks(struct scan *scan)
 {
+	struct place at = { .above = &scan->root, .name = MEMORY_DIR };
 	const char *name;
 	int r;
 
-	while ((r = sysfs_next(dir, &name)) > 0) {
+	if (scan->memory)
+		return 0;
+	r = scan_open_list(scan, &at, &scan->memory);
+	if (r < 0)
+		return r;
+	while ((r = scan_next(scan, &at, scan->memory, &name)) > 0) {
 		uint64_t number, *added;
 
 		if (!name_number(name, "memory", &number))
 			continue;
-		added = SCAN_PUSH(ret->list, ret->n);
+		added = SCAN_PUSH(scan->blocks, scan->n_blocks);
 		if (!added)
 			return -ENOMEM;
 		*added = number;
 	}
-	if (ret->n > 1)
-		qsort(ret->list, ret->n, sizeof(*ret->list), compare_numbers);
+	if (scan->n_blocks > 1)
+		qsort(scan->blocks, scan->n_blocks, sizeof(*scan->blocks), compare_numbers);
 	return r;
 }
 
@@ -70,55 +74,64 @@ static enum block_zone parse_zone(const char *s)
 	return ZONE_UNKNOWN;
 }
 
-/* -ENODEV if it has gone. */
-static int read_block(int memory_fd, uint64_t number, struct memory_block *ret)
+/*
+ * Whatever cannot be read is unknown. 1, or 0 if the block has gone, or -EAGAIN if it says so but
+ * is still there.
+ */
+static int read_block(struct scan *scan, uint64_t number, struct memory_block *ret)
 {
-	char name[32], text[64];
-	_cleanup_close_ int fd = -EBADF;
-	ssize_t n;
+	const struct place memory = { &scan->root, MEMORY_DIR, dirfd(scan->memory) };
+	char name[32], path[64], text[64];
+	int n;
 
 	(void)snprintf(name, sizeof(name), "memory%" PRIu64, number);
-	fd = sysfs_open_dir(memory_fd, name);
-	if (fd < 0)
-		return fd;
 	ret->number = number;
 	ret->state = BLOCK_UNKNOWN;
 	ret->zone = ZONE_UNKNOWN;
 
-	n = sysfs_read(fd, "state", text, sizeof(text));
-	if (n == -ENODEV || n == -ENOENT)
-		return (int)n;
+	(void)snprintf(path, sizeof(path), "%s/state", name);
+	n = scan_try_read(memory.fd, path, text, sizeof(text));
+	if (n < 0 && errno_is_gone(n)) {
+		int r = scan_gone(scan, &memory, name, n);
+
+		return r == 0 || r == -EAGAIN ? r : 1;
+	}
 	if (n >= 0)
 		ret->state = parse_state(text);
 	if (ret->state == BLOCK_OFFLINE)
 		ret->zone = ZONE_NONE;
-	if (ret->state == BLOCK_ONLINE && sysfs_read(fd, "valid_zones", text, sizeof(text)) >= 0)
+	if (ret->state != BLOCK_ONLINE)
+		return 1;
+	(void)snprintf(path, sizeof(path), "%s/valid_zones", name);
+	if (scan_try_read(memory.fd, path, text, sizeof(text)) >= 0)
 		ret->zone = parse_zone(text);
-	return 0;
+	return 1;
 }
 
-static int add_block(struct inventory *inv, int memory_fd, uint64_t number, uint32_t device)
+static int add_block(struct scan *scan, uint64_t number, uint32_t device)
 {
+	struct inventory *inv = scan->inv;
 	struct memory_block *block = SCAN_PUSH(inv->blocks, inv->n_blocks);
 	int r;
 
 	if (!block)
 		return -ENOMEM;
 	block->device = device;
-	r = read_block(memory_fd, number, block);
-	if (r < 0)
+	r = read_block(scan, number, block);
+	if (r <= 0)
 		inv->n_blocks--;
-	return errno_is_gone(r) ? 0 : r;
+	return MIN(r, 0);
 }
 
-static uint32_t lower_bound(const struct numbers *numbers, uint64_t number)
+/* The first of the blocks there are that is not below @number. */
+static uint32_t lower_bound(const struct scan *scan, uint64_t number)
 {
-	uint32_t first = 0, end = numbers->n;
+	uint32_t first = 0, end = scan->n_blocks;
 
 	while (first < end) {
 		uint32_t middle = first + (end - first) / 2;
 
-		if (numbers->list[middle] < number)
+		if (scan->blocks[middle] < number)
 			first = middle + 1;
 		else
 			end = middle;
@@ -133,9 +146,9 @@ static int compare_mappings(const void *a, const void *b)
 	return compare_numbers(&x->hpa.start, &y->hpa.start);
 }
 
-static int add_device_blocks(struct inventory *inv, int memory_fd, const struct numbers *numbers,
-			     uint32_t device)
+static int add_device_blocks(struct scan *scan, uint32_t device)
 {
+	struct inventory *inv = scan->inv;
 	struct dax_device *d = &inv->devices[device];
 	uint64_t next = 0; /* blocks below are done: two mappings may meet in one */
 
@@ -147,9 +160,9 @@ static int add_device_blocks(struct inventory *inv, int memory_fd, const struct 
 		uint64_t first = MAX(hpa->start / inv->block_size, next);
 		uint64_t last = (range_end(hpa) - 1) / inv->block_size;
 
-		for (uint32_t k = lower_bound(numbers, first);
-		     k < numbers->n && numbers->list[k] <= last; k++) {
-			int r = add_block(inv, memory_fd, numbers->list[k], device);
+		for (uint32_t k = lower_bound(scan, first);
+		     k < scan->n_blocks && scan->blocks[k] <= last; k++) {
+			int r = add_block(scan, scan->blocks[k], device);
 
 			if (r < 0)
 				return r;
@@ -159,25 +172,23 @@ static int add_device_blocks(struct inventory *inv, int memory_fd, const struct 
 	return 0;
 }
 
-static int find_leftover(const struct inventory *inv, int memory_fd, const struct numbers *numbers,
-			 struct extent *extent)
+static int find_leftover(struct scan *scan, struct extent *extent)
 {
-	uint64_t last = (range_end(&extent->hpa) - 1) / inv->block_size;
+	const uint64_t block_size = scan->inv->block_size;
+	uint64_t last = (range_end(&extent->hpa) - 1) / block_size;
 
-	for (uint32_t k = lower_bound(numbers, extent->hpa.start / inv->block_size);
-	     k < numbers->n && numbers->list[k] <= last && !extent->leftover; k++) {
+	for (uint32_t k = lower_bound(scan, extent->hpa.start / block_size);
+	     k < scan->n_blocks && scan->blocks[k] <= last && !extent->leftover; k++) {
 		struct memory_block block = { 0 };
-		struct range range = { .start = numbers->list[k] * inv->block_size,
-				       .length = inv->block_size };
-		int r = read_block(memory_fd, numbers->list[k], &block);
+		struct range range = { .start = scan->blocks[k] * block_size,
+				       .length = block_size };
+		int r = read_block(scan, scan->blocks[k], &block);
 
-		if (errno_is_gone(r))
-			continue;
 		if (r < 0)
 			return r;
 		/* A block that is only partly in the extent is a neighbour's: kmem made none of it.
 		 */
-		if (block.state == BLOCK_OFFLINE || !range_contains(&extent->hpa, &range))
+		if (r == 0 || block.state == BLOCK_OFFLINE || !range_contains(&extent->hpa, &range))
 			continue;
 		extent->leftover = true;
 		extent->leftover_block = block.number;
@@ -188,47 +199,37 @@ static int find_leftover(const struct inventory *inv, int memory_fd, const struc
 int scan_leftovers(struct scan *scan)
 {
 	struct inventory *inv = scan->inv;
-	_cleanup_closedir_ DIR *dir = NULL;
-	_cleanup_free_ uint64_t *list = NULL;
-	struct numbers numbers = { 0 };
-	int r = 0;
 
 	if (inv->block_size == 0)
 		return 0;
-	for (uint32_t i = 0; i < inv->n_extents && r == 0; i++) {
-		if (inv->extents[i].device != INVENTORY_NONE || inv->extents[i].hpa.length == 0)
+	for (uint32_t i = 0; i < inv->n_extents; i++) {
+		struct extent *extent = &inv->extents[i];
+		int r;
+
+		/* Where devices may have been missed, "no device" says nothing. */
+		if (extent->device != INVENTORY_NONE || extent->hpa.length == 0 ||
+		    inv->regions[extent->region].error < 0)
 			continue;
-		if (!dir) {
-			r = sysfs_open_list(scan->sysfs_fd, MEMORY_DIR, &dir);
-			if (r < 0)
-				return r;
-			r = list_blocks(dir, &numbers);
-			list = numbers.list;
-			if (r < 0)
-				return r;
-		}
-		r = find_leftover(inv, dirfd(dir), &numbers, &inv->extents[i]);
+		r = list_blocks(scan);
+		if (r < 0)
+			return r;
+		r = find_leftover(scan, extent);
+		if (r < 0)
+			return r;
 	}
-	return r;
+	return 0;
 }
 
 int scan_blocks(struct scan *scan)
 {
 	struct inventory *inv = scan->inv;
-	_cleanup_closedir_ DIR *dir = NULL;
-	_cleanup_free_ uint64_t *list = NULL;
-	struct numbers numbers = { 0 };
 	int r;
 
 	if (inv->block_size == 0 || inv->n_mappings == 0)
 		return 0;
-	r = sysfs_open_list(scan->sysfs_fd, MEMORY_DIR, &dir);
-	if (r < 0)
-		return r;
-	r = list_blocks(dir, &numbers);
-	list = numbers.list;
+	r = list_blocks(scan);
 	for (uint32_t i = 0; i < inv->n_devices && r == 0; i++)
-		r = add_device_blocks(inv, dirfd(dir), &numbers, i);
+		r = add_device_blocks(scan, i);
 	return r;
 }
 
@@ -250,17 +251,17 @@ static void parse_meminfo_line(const char *line, struct numa_node *node)
 		node->reclaimable += kib * KiB;
 }
 
-static int add_node(struct inventory *inv, int list_fd, const char *name, uint64_t id)
+static int add_node(struct scan *scan, const struct place *list, const char *name, uint64_t id)
 {
 	char path[64], text[SYSFS_ATTR_MAX + 1], *rest = NULL;
 	struct numa_node *node;
-	ssize_t n;
+	int n;
 
 	(void)snprintf(path, sizeof(path), "%s/meminfo", name);
-	n = sysfs_read(list_fd, path, text, sizeof(text));
+	n = scan_read(scan, list, path, text, sizeof(text));
 	if (n < 0)
-		return errno_is_gone((int)n) ? 0 : (int)n;
-	node = SCAN_PUSH(inv->nodes, inv->n_nodes);
+		return errno_is_gone(n) ? scan_gone(scan, list, name, n) : n;
+	node = SCAN_PUSH(scan->inv->nodes, scan->inv->n_nodes);
 	if (!node)
 		return -ENOMEM;
 	node->id = (int32_t)id;
@@ -271,40 +272,57 @@ static int add_node(struct inventory *inv, int list_fd, const char *name, uint64
 
 static int scan_nodes(struct scan *scan)
 {
+	struct place at = { .above = &scan->root, .name = NODE_DIR };
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
 	int r;
 
-	r = sysfs_open_list(scan->sysfs_fd, NODE_DIR, &dir);
+	r = scan_open_list(scan, &at, &dir);
 	if (r < 0) /* a kernel without NUMA */
-		return errno_is_gone(r) ? 0 : r;
-	while ((r = sysfs_next(dir, &name)) > 0) {
+		return errno_is_gone(r) ? scan_gone(scan, &scan->root, NODE_DIR, r) : r;
+	while ((r = scan_next(scan, &at, dir, &name)) > 0) {
 		uint64_t id;
 
 		if (!name_number(name, "node", &id) || id > INT32_MAX)
 			continue;
-		r = add_node(scan->inv, dirfd(dir), name, id);
+		r = add_node(scan, &at, name, id);
 		if (r < 0)
 			return r;
 	}
 	return r;
 }
 
-int scan_memory(struct scan *scan)
+static int read_block_size(struct scan *scan)
 {
-	struct inventory *inv = scan->inv;
+	static const char path[] = MEMORY_DIR "/block_size_bytes";
 	uint64_t size;
+	char text[32];
 	int r;
 
-	r = sysfs_read_u64(scan->sysfs_fd, MEMORY_DIR "/block_size_bytes", 16, &size);
-	if (r == 0) {
-		if (size == 0 || (size & (size - 1)) != 0)
-			return -EBADMSG;
-		inv->block_size = size;
-	} else if (!errno_is_gone(r)) {
+	r = scan_read(scan, &scan->root, path, text, sizeof(text));
+	if (r < 0 && errno_is_gone(r)) /* no memory hotplug */
+		return scan_gone(scan, &scan->root, path, r);
+	if (r >= 0)
+		r = sysfs_parse_u64(text, 16, &size);
+	if (r == -EMSGSIZE || (r == 0 && (size == 0 || (size & (size - 1)) != 0)))
+		r = -EBADMSG;
+	if (r < 0)
+		return scan_failed(scan, &scan->root, path, r);
+	scan->inv->block_size = size;
+	return 0;
+}
+
+int scan_memory(struct scan *scan)
+{
+	static const char path[] = MEMORY_DIR "/auto_online_blocks";
+	struct inventory *inv = scan->inv;
+	int r;
+
+	r = read_block_size(scan);
+	if (r < 0)
 		return r;
-	}
-	if (scan_read_word(scan->sysfs_fd, MEMORY_DIR "/auto_online_blocks", inv->auto_online) < 0)
+	if (scan_try_read(scan->root.fd, path, inv->auto_online, sizeof(inv->auto_online)) < 0 ||
+	    strchr(inv->auto_online, '/'))
 		inv->auto_online[0] = '\0';
 	return scan_nodes(scan);
 }

@@ -50,6 +50,19 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* Something of its region was not seen: a device that claims it, or another extent of it. */
+static bool check_read(const struct question *q)
+{
+	const struct region *region = &q->inv->regions[q->group->region];
+	char text[64];
+
+	if (region->error == 0)
+		return false;
+	return answer(q, VERDICT_WAIT, "%s could not be read (%s), so not all of %s is known",
+		      region->error_path, strerror_r(-region->error, text, sizeof(text)),
+		      region->name);
+}
+
 static bool check_claimed(const struct question *q)
 {
 	uint32_t cursor = 0;
@@ -343,6 +356,7 @@ void policy_decide(const struct inventory *inv, const struct tag_group *group,
 		   const struct policy *policy, struct decision *ret)
 {
 	static const check_t checks[] = {
+		check_read,
 		check_claimed,
 		/* refuse */
 		check_action,

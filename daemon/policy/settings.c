@@ -13,6 +13,7 @@
 
 static_assert(sizeof(enum policy_action) == sizeof(int), "enums are read and written as int");
 static_assert(sizeof(enum offline_method) == sizeof(int), "enums are read and written as int");
+static_assert(sizeof(enum recovery) == sizeof(int), "enums are read and written as int");
 static_assert(CONFIG_KEYS <= 64, "a bit for each key in policy_rule.set");
 static_assert(TEXT_MAX(tag_glob) < CONFIG_VALUE_STRLEN, "a text fits its buffer");
 static_assert(TEXT_MAX(memdev) < CONFIG_VALUE_STRLEN, "a text fits its buffer");
@@ -29,6 +30,9 @@ const struct config_key config_keys[] = {
 	{ "history-max", SECTION_DAEMON, CONFIG_COUNT, POLICY(history_max), 1, 65536, "128" },
 	{ "stop-timeout", SECTION_DAEMON, CONFIG_TIME, POLICY(stop_timeout), 100 * USEC_PER_MSEC,
 	  USEC_PER_HOUR, "75s" },
+	{ "scan-timeout", SECTION_DAEMON, CONFIG_TIME, POLICY(scan_timeout), 100 * USEC_PER_MSEC,
+	  USEC_PER_HOUR, "60s" },
+	{ "concurrency", SECTION_DAEMON, CONFIG_COUNT, POLICY(concurrency), 1, 16, "1" },
 	{ "log-level", SECTION_DAEMON, CONFIG_LOG_LEVEL, POLICY(log_level), LOG_EMERG, LOG_DEBUG,
 	  "info" },
 
@@ -49,6 +53,7 @@ const struct config_key config_keys[] = {
 	  24 * USEC_PER_HOUR, "5s" },
 	{ "backoff-max", SECTION_RELEASE, CONFIG_TIME, RELEASE(backoff_max), USEC_PER_MSEC,
 	  24 * USEC_PER_HOUR, "5min" },
+	{ "recovery", SECTION_RELEASE, CONFIG_RECOVERY, RELEASE(recovery), 0, 0, "roll-back" },
 	{ "headroom", SECTION_RELEASE, CONFIG_SIZE, RELEASE(headroom_bytes), 0, 1024 * (GiB << 10),
 	  "256M" },
 	{ "headroom-percent", SECTION_RELEASE, CONFIG_PERMYRIAD, RELEASE(headroom_permyriad), 0,
@@ -140,6 +145,7 @@ static int parse_word(const struct config_key *key, const char *text, int *ret)
 {
 	enum offline_method method;
 	enum policy_action action;
+	enum recovery recovery;
 	enum dax_mode mode;
 
 	switch (key->type) {
@@ -159,6 +165,11 @@ static int parse_word(const struct config_key *key, const char *text, int *ret)
 		if (offline_method_from_string(text, &method) < 0)
 			return -EINVAL;
 		*ret = (int)method;
+		return 0;
+	case CONFIG_RECOVERY:
+		if (recovery_from_string(text, &recovery) < 0)
+			return -EINVAL;
+		*ret = (int)recovery;
 		return 0;
 	case CONFIG_MODE:
 		if (dax_mode_from_string(text, &mode) < 0 || !mode_is_settable(mode))
@@ -233,6 +244,7 @@ int config_key_parse(const struct config_key *key, const char *text, void *base)
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
 	case CONFIG_METHOD:
+	case CONFIG_RECOVERY:
 	case CONFIG_MODE:
 		if (parse_word(key, text, &word) < 0)
 			return -EINVAL;
@@ -263,6 +275,8 @@ static const char *word_to_string(enum config_type type, int word)
 		return policy_action_to_string((enum policy_action)word);
 	case CONFIG_METHOD:
 		return offline_method_to_string((enum offline_method)word);
+	case CONFIG_RECOVERY:
+		return recovery_to_string((enum recovery)word);
 	case CONFIG_MODE:
 		return dax_mode_to_string((enum dax_mode)word);
 	default:
@@ -301,6 +315,7 @@ char *config_key_format(const struct config_key *key, const void *base,
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
 	case CONFIG_METHOD:
+	case CONFIG_RECOVERY:
 	case CONFIG_MODE:
 		memcpy(&word, field, sizeof(word));
 		(void)str_copy(buf, CONFIG_VALUE_STRLEN, word_to_string(key->type, word));
@@ -353,6 +368,9 @@ char *config_key_expected(const struct config_key *key, char buf[static CONFIG_E
 		break;
 	case CONFIG_METHOD:
 		(void)snprintf(buf, n, "auto, atomic or blocks");
+		break;
+	case CONFIG_RECOVERY:
+		(void)snprintf(buf, n, "roll-back or resume");
 		break;
 	case CONFIG_MODE:
 		(void)snprintf(buf, n, "system-ram, devdax, fsdev or unbound");
@@ -422,6 +440,7 @@ static size_t value_size(const struct config_key *key)
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
 	case CONFIG_METHOD:
+	case CONFIG_RECOVERY:
 	case CONFIG_MODE:
 		return sizeof(int);
 	case CONFIG_NAME:

@@ -25,6 +25,7 @@ enum config_type {
 	CONFIG_LOG_LEVEL, /* int, syslog priority */
 	CONFIG_ACTION,	  /* enum policy_action, or an int that may be -1 */
 	CONFIG_METHOD,	  /* enum offline_method */
+	CONFIG_RECOVERY,  /* enum recovery */
 	CONFIG_MODE,	  /* int, enum dax_mode or -1 */
 	CONFIG_NAME,	  /* char[max + 1], kernel device name */
 	CONFIG_GLOB,	  /* char[max + 1], pattern on the text of a tag */
@@ -40,7 +41,7 @@ struct config_key {
 	const char *fallback; /* the default as text; NULL: not set (rule keys) */
 };
 
-#define CONFIG_KEYS 25 /* length of the table */
+#define CONFIG_KEYS 28 /* length of the table */
 
 extern const struct config_key config_keys[CONFIG_KEYS];
 

@@ -5,9 +5,9 @@
 #include "worker/worker.h"
 
 /* Longer than any scan takes; then the worker hangs in a read, and is left behind. */
-#define SCAN_TIMEOUT_SEC 60
-/* After a failure; doubles up to the longest. */
-#define SCAN_RETRY_USEC USEC_PER_SEC
+#define SCAN_TIMEOUT_USEC USEC_PER_MIN
+/* After a failure, most of which are over at once; doubles up to the longest. */
+#define SCAN_RETRY_USEC (50 * USEC_PER_MSEC)
 #define SCAN_RETRY_MAX_USEC USEC_PER_MIN
 /* Between two scans that nothing urgent waits for; or as long as the last one took. */
 #define SCAN_PAUSE_USEC (20 * USEC_PER_MSEC)
@@ -29,7 +29,10 @@ struct scanner {
 	usec_t begun;	    /* when the last one began */
 	usec_t pause_until; /* nothing that is not urgent begins before */
 	usec_t retry_at;    /* nothing at all does, after a failure */
-	usec_t retry_delay;
+	usec_t reread_at;   /* a scan begins then or before, after one that missed something; 0 */
+	usec_t retry_delay; /* of both */
+	usec_t limit;	    /* for one scan */
+	char error[sizeof(((struct worker_reply *)0)->message)];
 };
 
 /* When the next scan may begin; USEC_INFINITY: none is wanted. */
@@ -41,6 +44,8 @@ static usec_t next_begin(const struct scanner *s, usec_t now)
 		at = s->urgent ? now : MAX(now, s->pause_until);
 	if (s->due > 0)
 		at = MIN(at, MAX(s->due, s->pause_until));
+	if (s->reread_at > 0)
+		at = MIN(at, MAX(s->reread_at, s->pause_until));
 	return at == USEC_INFINITY ? at : MAX(at, s->retry_at);
 }
 
@@ -55,21 +60,44 @@ static void arm(struct scanner *s)
 	(void)event_add(s->kick, &tv);
 }
 
-static void scan_over(struct scanner *s, int error, struct inventory *inventory)
+static bool is_whole(const struct inventory *inventory)
+{
+	for (uint32_t i = 0; i < inventory->n_regions; i++)
+		if (inventory->regions[i].error < 0)
+			return false;
+	return true;
+}
+
+/* When to try again: ever more slowly, as long as it does not get better. */
+static void plan_retry(struct scanner *s, usec_t now, int error, const struct inventory *inventory)
+{
+	s->retry_at = s->reread_at = 0;
+	if (inventory && is_whole(inventory)) {
+		s->retry_delay = 0;
+		return;
+	}
+	s->retry_delay = s->retry_delay == 0 ? SCAN_RETRY_USEC
+					     : MIN(2 * s->retry_delay, SCAN_RETRY_MAX_USEC);
+	if (error < 0) {
+		s->retry_at = now + s->retry_delay;
+		s->wanted = true;
+	} else {
+		s->reread_at = now + s->retry_delay;
+	}
+}
+
+static void scan_over(struct scanner *s, int error, struct inventory *inventory,
+		      const char *message)
 {
 	usec_t now = now_usec(CLOCK_MONOTONIC);
 
 	s->running = false;
 	(void)event_del(s->timeout);
 	s->pause_until = now + MAX(SCAN_PAUSE_USEC, now - s->begun);
-	if (error < 0) {
-		s->retry_delay = s->retry_delay == 0 ? SCAN_RETRY_USEC
-						     : MIN(2 * s->retry_delay, SCAN_RETRY_MAX_USEC);
-		s->retry_at = now + s->retry_delay;
-		s->wanted = true;
-	} else {
-		s->retry_at = s->retry_delay = 0;
-	}
+	plan_retry(s, now, error, inventory);
+	s->error[0] = '\0';
+	if (error < 0)
+		(void)str_copy(s->error, sizeof(s->error), *message ? message : strerror(-error));
 	arm(s);
 	s->done(s->number, error, inventory, s->userdata);
 }
@@ -78,14 +106,17 @@ static void on_reply(struct worker *w, struct worker_reply *reply, void *userdat
 {
 	struct scanner *s = userdata;
 	struct inventory *inventory = TAKE_PTR(reply->inventory);
+	const char *message = reply->message;
 	int error = reply->error;
 
 	(void)w;
 	if (error == -EPIPE || error == -EPROTO) {
+		message = error == -EPIPE ? "the worker ended in the middle of it"
+					  : "the worker's answer made no sense";
 		worker_free(s->worker);
 		s->worker = NULL;
 	}
-	scan_over(s, error, inventory);
+	scan_over(s, error, inventory, message);
 }
 
 static void on_timeout(evutil_socket_t fd, short what, void *userdata)
@@ -96,14 +127,14 @@ static void on_timeout(evutil_socket_t fd, short what, void *userdata)
 	(void)what;
 	worker_free(s->worker);
 	s->worker = NULL;
-	scan_over(s, -ETIMEDOUT, NULL);
+	scan_over(s, -ETIMEDOUT, NULL, "it took longer than scan-timeout");
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *userdata)
 {
-	static const struct timeval limit = { .tv_sec = SCAN_TIMEOUT_SEC };
 	static const struct worker_request request = { .op = WORKER_SCAN };
 	struct scanner *s = userdata;
+	struct timeval limit;
 	int r = 0;
 
 	(void)fd;
@@ -128,9 +159,10 @@ static void on_kick(evutil_socket_t fd, short what, void *userdata)
 	if (r >= 0)
 		r = worker_submit(s->worker, &request, on_reply, s);
 	if (r < 0) {
-		scan_over(s, r, NULL);
+		scan_over(s, r, NULL, "");
 		return;
 	}
+	limit = usec_to_timeval(s->limit);
 	(void)event_add(s->timeout, &limit);
 }
 
@@ -144,6 +176,7 @@ int scanner_new(struct event_base *base, const char *exe, const char *sysfs, con
 	s->base = base;
 	s->done = done;
 	s->userdata = userdata;
+	s->limit = SCAN_TIMEOUT_USEC;
 	s->exe = strdup(exe);
 	s->sysfs = strdup(sysfs);
 	s->proc = strdup(proc);
@@ -168,6 +201,16 @@ void scanner_free(struct scanner *s)
 	free(s->sysfs);
 	free(s->proc);
 	free(s);
+}
+
+void scanner_set_timeout(struct scanner *s, usec_t timeout)
+{
+	s->limit = timeout;
+}
+
+const char *scanner_error_message(const struct scanner *s)
+{
+	return s->error;
 }
 
 uint64_t scanner_request(struct scanner *s, bool urgent)

@@ -13,7 +13,8 @@ struct scanner;
 
 /*
  * The scan numbered @number is over. @error: 0, then @inventory is the callee's to free; or a
- * negative errno and NULL, and the scan is repeated by itself.
+ * negative errno and NULL, and the scan is repeated by itself. So is one that could not read all of
+ * a region; both after 50 ms at first, then ever more slowly, up to once a minute.
  */
 typedef void (*scanner_done_t)(uint64_t number, int error, struct inventory *inventory,
 			       void *userdata);
@@ -22,6 +23,15 @@ int scanner_new(struct event_base *base, const char *exe, const char *sysfs, con
 		scanner_done_t done, void *userdata, struct scanner **ret);
 void scanner_free(struct scanner *scanner);
 DEFINE_CLEANUP(struct scanner *, scanner_free);
+
+/* A scan that takes longer is given up (-ETIMEDOUT). From the next one on; 60 s if never called. */
+void scanner_set_timeout(struct scanner *scanner, usec_t timeout);
+
+/*
+ * Why the last scan failed, for a person, naming what could not be read: "/sys/…/block_size_bytes:
+ * Input/output error". "" if it did not. Valid until the next scan is over.
+ */
+const char *scanner_error_message(const struct scanner *scanner);
 
 /*
  * Asks for a scan that begins from now on. Returns its number. Only if @urgent may it begin before

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names of verdicts, actions and offline methods: the one table that the configuration file, D-Bus,
- * journal, dcdctl and tests share.
+ * Names of verdicts, actions, offline methods and recoveries: the one table that the configuration
+ * file, D-Bus, journal, dcdctl and tests share.
  */
 #include <dcdd/policy.h>
 
@@ -21,6 +21,11 @@ static const char *const offline_method_table[_OFFLINE_METHOD_MAX] = {
 	[OFFLINE_AUTO] = "auto",
 	[OFFLINE_ATOMIC] = "atomic",
 	[OFFLINE_BLOCKS] = "blocks",
+};
+
+static const char *const recovery_table[_RECOVERY_MAX] = {
+	[RECOVERY_ROLL_BACK] = "roll-back",
+	[RECOVERY_RESUME] = "resume",
 };
 
 const char *verdict_to_string(enum verdict verdict)
@@ -59,6 +64,23 @@ int offline_method_from_string(const char *s, enum offline_method *ret)
 	for (unsigned i = 0; i < _OFFLINE_METHOD_MAX; i++)
 		if (streq(s, offline_method_table[i])) {
 			*ret = (enum offline_method)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+const char *recovery_to_string(enum recovery recovery)
+{
+	if ((unsigned)recovery >= _RECOVERY_MAX)
+		return "unknown";
+	return recovery_table[recovery];
+}
+
+int recovery_from_string(const char *s, enum recovery *ret)
+{
+	for (unsigned i = 0; i < _RECOVERY_MAX; i++)
+		if (streq(s, recovery_table[i])) {
+			*ret = (enum recovery)i;
 			return 0;
 		}
 	return -EINVAL;

@@ -91,7 +91,8 @@ struct decision {
 
 /*
  * Decides about one group. Pure. Checks everything that can be known without touching anything;
- * the first check that says no gives the verdict and the reason. What only an admin can change
+ * the first check that says no gives the verdict and the reason. A region that could not be read
+ * waits before all else. What only an admin can change
  * comes first (refuse): action by rule and mode, block in a kernel zone, block that reaches beyond
  * the device, memory left behind without its driver, device that also claims memory outside the
  * group. Then what may pass (wait): state, zone or size that cannot be told, holders, headroom.

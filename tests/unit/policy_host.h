@@ -49,6 +49,7 @@ enum {
 	ONE_CLAIMS = 1 << 5,	/* only the first extent is claimed; the device is this long */
 	WRAPS = 1 << 6,		/* its first mapping runs over the end of the address space */
 	NO_MEMDEV = 1 << 7,	/* the region's device is not known */
+	BROKEN = 1 << 14,	/* something of the region could not be read */
 };
 
 struct test_case {
@@ -202,6 +203,11 @@ static inline void host_build(const struct test_case *c, struct host *ret)
 	(void)str_copy(ret->memdevs[0].name, sizeof(ret->memdevs[0].name), "mem0");
 	(void)str_copy(ret->regions[0].name, sizeof(ret->regions[0].name), "region0");
 	ret->regions[0].memdev = c->flags & NO_MEMDEV ? INVENTORY_NONE : 0;
+	if (c->flags & BROKEN) {
+		ret->regions[0].error = -EIO;
+		(void)str_copy(ret->regions[0].error_path, INVENTORY_PATH_MAX,
+			       "bus/cxl/devices/dax_region0/dax0.7/size");
+	}
 	for (uint32_t i = 0; i < MAX(n, (size_t)1); i++) {
 		uint32_t device = i < n ? i : INVENTORY_NONE;
 

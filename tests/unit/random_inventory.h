@@ -147,6 +147,26 @@ static inline void random_region(struct random_state *r, struct inventory *inv, 
 			random_claim(r, inv, index, first, tag);
 }
 
+/* Some regions could not be read whole; of some of these nothing is known. After linking. */
+static inline void random_errors(struct random_state *r, struct inventory *inv)
+{
+	for (uint32_t i = 0; i < inv->n_regions; i++) {
+		struct region *region = &inv->regions[i];
+
+		if (random_below(r, 3) != 0)
+			continue;
+		region->error = -EIO;
+		(void)snprintf(region->error_path, sizeof(region->error_path),
+			       "bus/cxl/devices/%s/size", region->name);
+		if (region->n_extents > 0 || region->n_devices > 0)
+			continue;
+		if (random_below(r, 2))
+			region->memdev = INVENTORY_NONE;
+		if (random_below(r, 2))
+			region->dpa = region->hpa = (struct range){ 0 };
+	}
+}
+
 static inline void *random_array(size_t n, size_t size)
 {
 	void *array = calloc(n, size);

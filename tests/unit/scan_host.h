@@ -28,13 +28,14 @@ static inline int teardown(void **state)
  */
 static inline int try_scan(const struct tree *t, struct inventory **ret)
 {
-	char proc[PATH_MAX];
+	char proc[PATH_MAX], why[PATH_MAX];
 
 	(void)snprintf(proc, sizeof(proc), "%s/proc", t->path);
-	return inventory_scan(t->path, proc, ret);
+	return inventory_scan(t->path, proc, ret, why, sizeof(why));
 }
 
-static inline struct inventory *scan(const struct tree *t)
+/* As try_scan(), of a host that can be read but for what its regions' errors say. */
+static inline struct inventory *scan_partly(const struct tree *t)
 {
 	struct inventory *inv = NULL;
 	int r = try_scan(t, &inv);
@@ -45,7 +46,31 @@ static inline struct inventory *scan(const struct tree *t)
 	return inv;
 }
 
-/* Expects a scan that fails and leaves nothing behind. */
+static inline struct inventory *scan(const struct tree *t)
+{
+	struct inventory *inv = scan_partly(t);
+
+	for (uint32_t i = 0; i < inv->n_regions; i++)
+		if (inv->regions[i].error != 0)
+			fail_msg("%s: %d at %s", inv->regions[i].name, inv->regions[i].error,
+				 inv->regions[i].error_path);
+	return inv;
+}
+
+/* Expects a scan that fails, leaves nothing behind, and says why. */
+static inline void scan_fails_for(const struct tree *t, int error, const char *why)
+{
+	char proc[PATH_MAX], text[PATH_MAX] = "?", expected[2 * PATH_MAX];
+	struct inventory *inv = NULL;
+	int r;
+
+	(void)snprintf(proc, sizeof(proc), "%s/proc", t->path);
+	r = inventory_scan(t->path, proc, &inv, text, sizeof(text));
+	(void)snprintf(expected, sizeof(expected), "%s/%s", t->path, why);
+	if (r != error || inv || !streq(text, expected))
+		fail_msg("%d: \"%s\", not %d: \"%s\"", r, text, error, expected);
+}
+
 static inline void scan_fails(const struct tree *t, int error)
 {
 	struct inventory *inv = NULL;

@@ -278,6 +278,7 @@ static void test_inheritance(_unused_ void **state)
 				   "match-mode = devdax\n"
 				   "action = free\n"
 				   "retries = 9\n"
+				   "recovery = resume\n"
 				   "[release]\n"
 				   "retries = 5\n"
 				   "headroom = 1G\n"
@@ -307,6 +308,7 @@ static void test_inheritance(_unused_ void **state)
 	assert_string_equal(a->region, "region1");
 	assert_int_equal(a->mode, DAX_MODE_DEVDAX);
 	assert_int_equal(a->settings.retries, 9);
+	assert_int_equal(a->settings.recovery, RECOVERY_RESUME);
 	assert_int_equal(a->settings.headroom_bytes, GiB);
 	assert_int_equal(a->settings.action[DAX_MODE_DEVDAX], ACTION_FREE);
 	assert_int_equal(a->settings.action[DAX_MODE_UNBOUND], ACTION_KEEP);
@@ -315,6 +317,7 @@ static void test_inheritance(_unused_ void **state)
 	assert_string_equal(b->tag_glob, "");
 	assert_int_equal(b->mode, -1);
 	assert_int_equal(b->settings.retries, 5);
+	assert_int_equal(b->settings.recovery, RECOVERY_ROLL_BACK);
 	assert_int_equal(b->settings.headroom_permyriad, 0);
 	assert_int_equal(b->settings.action[DAX_MODE_SYSTEM_RAM], ACTION_KEEP);
 	assert_int_equal(b->settings.action[DAX_MODE_FSDEV], ACTION_KEEP);

@@ -163,6 +163,8 @@ static void test_defaults(_unused_ void **state)
 	assert_int_equal(policy.queue_max, 256);
 	assert_int_equal(policy.history_max, 128);
 	assert_int_equal(policy.stop_timeout, 75 * USEC_PER_SEC);
+	assert_int_equal(policy.scan_timeout, 60 * USEC_PER_SEC);
+	assert_int_equal(policy.concurrency, 1);
 	assert_int_equal(policy.log_level, LOG_INFO);
 	assert_int_equal(d->action[DAX_MODE_SYSTEM_RAM], ACTION_FREE);
 	assert_int_equal(d->action[DAX_MODE_DEVDAX], ACTION_KEEP);
@@ -175,6 +177,7 @@ static void test_defaults(_unused_ void **state)
 	assert_int_equal(d->retries, 3);
 	assert_int_equal(d->backoff_initial, 5 * USEC_PER_SEC);
 	assert_int_equal(d->backoff_max, 5 * USEC_PER_MIN);
+	assert_int_equal(d->recovery, RECOVERY_ROLL_BACK);
 	assert_int_equal(d->headroom_bytes, 256 * MiB);
 	assert_int_equal(d->headroom_permyriad, 500);
 	assert_int_equal(policy.n_rules, 0);
@@ -296,7 +299,7 @@ static void test_bounds(_unused_ void **state)
 			break;
 		}
 	}
-	assert_int_equal(n_numbers, 13);
+	assert_int_equal(n_numbers, 15);
 }
 
 static void test_words(_unused_ void **state)
@@ -307,6 +310,7 @@ static void test_words(_unused_ void **state)
 		{ "log-level",
 		  { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug" } },
 		{ "offline-method", { "auto", "atomic", "blocks" } },
+		{ "recovery", { "roll-back", "resume" } },
 		{ "system-ram", { "free", "keep" } },
 		{ "devdax", { "free", "keep" } },
 		{ "fsdev", { "free", "keep" } },
@@ -358,6 +362,9 @@ static void random_value(const struct config_key *key, uint64_t *seed, char buf[
 		break;
 	case CONFIG_METHOD:
 		(void)str_copy(buf, 64, methods[n % ARRAY_SIZE(methods)]);
+		break;
+	case CONFIG_RECOVERY:
+		(void)str_copy(buf, 64, n & 1 ? "roll-back" : "resume");
 		break;
 	case CONFIG_LOG_LEVEL:
 		(void)str_copy(buf, 64, levels[n % ARRAY_SIZE(levels)]);
@@ -428,6 +435,7 @@ static void test_name_tables(_unused_ void **state)
 {
 	enum offline_method method;
 	enum policy_action action;
+	enum recovery recovery;
 
 	for (unsigned i = 0; i < _POLICY_ACTION_MAX; i++) {
 		assert_int_equal(policy_action_from_string(policy_action_to_string(i), &action), 0);
@@ -438,6 +446,12 @@ static void test_name_tables(_unused_ void **state)
 				 0);
 		assert_int_equal(method, i);
 	}
+	for (unsigned i = 0; i < _RECOVERY_MAX; i++) {
+		assert_int_equal(recovery_from_string(recovery_to_string(i), &recovery), 0);
+		assert_int_equal(recovery, i);
+	}
+	assert_int_equal(recovery_from_string("rollback", &recovery), -EINVAL);
+	assert_string_equal(recovery_to_string(_RECOVERY_MAX), "unknown");
 	assert_int_equal(policy_action_from_string("", &action), -EINVAL);
 	assert_int_equal(offline_method_from_string("unknown", &method), -EINVAL);
 	assert_string_equal(verdict_to_string(VERDICT_NOTHING), "nothing");

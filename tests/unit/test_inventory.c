@@ -1,139 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Linking and lookups of an inventory, each rule on a host made by hand. */
-#include "random_inventory.h"
-
-#define TAG_A "5be13bce-ae34-4a77-b6c3-16df975fcf1a"
-#define TAG_B "11111111-2222-3333-4444-555555555555"
-#define HPA UINT64_C(0xa90000000)
-#define DPA UINT64_C(0x100000000)
-
-/*
- * mem0 with region0 of 4 GiB: tag A = 256 MiB at 0 and 128 MiB at 512 MiB, claimed by dax0.2; tag
- * B = 256 MiB at 256 MiB between them, claimed by dax0.10; untagged 64 MiB at 1 GiB claimed by
- * dax0.3, and 64 MiB right behind it, free. mem1 with region1, empty.
- */
-static struct tag tag(const char *s)
-{
-	struct tag t;
-
-	assert_int_equal(tag_parse(s, &t), 0);
-	return t;
-}
-
-static void put_extent(struct inventory *inv, const char *name, const char *uuid, uint64_t offset,
-		       uint64_t length)
-{
-	struct extent *e = &inv->extents[inv->n_extents++];
-
-	(void)str_copy(e->name, sizeof(e->name), name);
-	if (uuid)
-		e->tag = tag(uuid);
-	e->hpa = (struct range){ HPA + offset, length };
-	e->dpa = (struct range){ DPA + offset, length };
-}
-
-static uint32_t put_device(struct inventory *inv, const char *name, const char *uuid)
-{
-	struct dax_device *d = &inv->devices[inv->n_devices];
-
-	(void)str_copy(d->name, sizeof(d->name), name);
-	if (uuid)
-		d->tag = tag(uuid);
-	d->first_mapping = inv->n_mappings;
-	return inv->n_devices++;
-}
-
-static void put_mapping(struct inventory *inv, uint64_t offset, uint64_t length)
-{
-	struct dax_device *d = &inv->devices[inv->n_devices - 1];
-
-	inv->mappings[inv->n_mappings++].hpa = (struct range){ HPA + offset, length };
-	d->n_mappings++;
-	d->size += length;
-}
-
-static void put_block(struct inventory *inv, uint64_t number, uint32_t device)
-{
-	inv->blocks[inv->n_blocks++] = (struct memory_block){
-		.number = number,
-		.state = BLOCK_ONLINE,
-		.zone = ZONE_MOVABLE,
-		.device = device,
-	};
-}
-
-static struct inventory *make_inventory(void)
-{
-	struct inventory *inv = random_array(1, sizeof(*inv));
-	uint32_t a, b;
-
-	inv->block_size = 128 * MiB;
-	inv->memdevs = random_array(2, sizeof(*inv->memdevs));
-	inv->regions = random_array(2, sizeof(*inv->regions));
-	inv->extents = random_array(8, sizeof(*inv->extents));
-	inv->devices = random_array(4, sizeof(*inv->devices));
-	inv->mappings = random_array(8, sizeof(*inv->mappings));
-	inv->blocks = random_array(16, sizeof(*inv->blocks));
-	inv->holders = random_array(4, sizeof(*inv->holders));
-
-	/* Against the order they must end in. */
-	inv->n_memdevs = 2;
-	(void)str_copy(inv->memdevs[0].name, DEV_NAME_MAX, "mem1");
-	(void)str_copy(inv->memdevs[1].name, DEV_NAME_MAX, "mem0");
-	inv->n_regions = 2;
-	inv->regions[0] = (struct region){
-		.name = "region1",
-		.memdev = 0,
-		.hpa = { HPA + 4 * GiB, 4 * GiB },
-		.dpa = { 0, 4 * GiB },
-	};
-	inv->regions[1] = (struct region){
-		.name = "region0",
-		.memdev = 1,
-		.hpa = { HPA, 4 * GiB },
-		.dpa = { DPA, 4 * GiB },
-	};
-
-	put_extent(inv, "extent0.2", TAG_A, 512 * MiB, 128 * MiB);
-	put_extent(inv, "extent0.4", NULL, GiB + 64 * MiB, 64 * MiB);
-	put_extent(inv, "extent0.3", TAG_B, 256 * MiB, 256 * MiB);
-	put_extent(inv, "extent0.1", TAG_A, 0, 256 * MiB);
-	put_extent(inv, "extent0.5", NULL, GiB, 64 * MiB);
-	for (uint32_t i = 0; i < inv->n_extents; i++)
-		inv->extents[i].region = 1;
-
-	b = put_device(inv, "dax0.10", TAG_B);
-	put_mapping(inv, 256 * MiB, 256 * MiB);
-	a = put_device(inv, "dax0.2", TAG_A);
-	put_mapping(inv, 512 * MiB, 128 * MiB);
-	put_mapping(inv, 0, 256 * MiB);
-	(void)put_device(inv, "dax0.3", NULL);
-	put_mapping(inv, GiB, 64 * MiB);
-	for (uint32_t i = 0; i < inv->n_devices; i++)
-		inv->devices[i].region = 1;
-
-	put_block(inv, 342, a);
-	put_block(inv, 341, b);
-	put_block(inv, 338, a);
-	put_block(inv, 340, b);
-	put_block(inv, 339, a);
-	inv->holders[inv->n_holders++] = (struct holder){ .device = a, .pid = 7 };
-	inv->holders[inv->n_holders++] = (struct holder){ .device = b, .pid = 9 };
-	inv->holders[inv->n_holders++] = (struct holder){ .device = a, .pid = 3 };
-	return inv;
-}
-
-static int setup(void **state)
-{
-	*state = make_inventory();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	inventory_free(*state);
-	return 0;
-}
+#include "inventory_host.h"
 
 static void test_link_sorts_and_slices(void **state)
 {
@@ -222,6 +89,12 @@ static void test_link_rejects(void **state)
 	inv->extents[0].region = 1;
 	inv->regions[0].memdev = INVENTORY_NONE;
 	assert_int_equal(inventory_link(inv), -EINVAL);
+	/* Not even one that is known to be incomplete, if there is something in it. */
+	inv->regions[1].error = -EIO;
+	inv->regions[1].memdev = INVENTORY_NONE;
+	assert_int_equal(inventory_link(inv), -EINVAL);
+	inv->regions[1].error = 0;
+	inv->regions[1].memdev = 1;
 	inv->regions[0].memdev = 0;
 	inv->blocks[0].device = 3;
 	assert_int_equal(inventory_link(inv), -EINVAL);
@@ -270,62 +143,6 @@ static void test_link_sees_extent_twice(void **state)
 	put_extent(inv, "extent0.9", TAG_A, 0, 256 * MiB);
 	inv->extents[inv->n_extents - 1].region = 1;
 	assert_int_equal(inventory_link(inv), -EAGAIN);
-}
-
-static void test_find(void **state)
-{
-	static const struct {
-		const char *memdev, *tag;
-		struct range key, dpa;
-		int error;
-		uint32_t first, n;
-	} cases[] = {
-		/* Tagged: whole group, whatever part was named; without a range: by tag alone. */
-		{ "mem0", TAG_A, { 0 }, { DPA, 256 * MiB }, 0, 3, 2 },
-		{ "mem0", TAG_A, { 0 }, { DPA + 512 * MiB, 2 * MiB }, 0, 3, 2 },
-		{ "mem0", TAG_A, { 0 }, { 0 }, 0, 3, 2 },
-		{ "mem0", TAG_B, { 0 }, { 0 }, 0, 2, 1 },
-		{ "mem0", "22222222-2222-2222-2222-222222222222", { 0 }, { 0 }, -ENOENT, 0, 0 },
-		{ "mem0", "ffffffff-ffff-ffff-ffff-ffffffffffff", { 0 }, { 0 }, -ENOENT, 0, 0 },
-		/* Another device's tag, no device, no region there. */
-		{ "mem1", TAG_A, { 0 }, { 0, 256 * MiB }, -ENOENT, 0, 0 },
-		{ "mem2", TAG_A, { 0 }, { 0 }, -ENODEV, 0, 0 },
-		{ "mem", TAG_A, { 0 }, { 0 }, -ENODEV, 0, 0 },
-		{ "mem0", TAG_A, { 0 }, { DPA - 1, MiB }, -ENXIO, 0, 0 },
-		{ "mem0", TAG_A, { 0 }, { DPA + 4 * GiB - MiB, 2 * MiB }, -ENXIO, 0, 0 },
-		{ "mem0", TAG_A, { 0 }, { UINT64_MAX - 1, 16 }, -ENXIO, 0, 0 },
-		{ "mem0", TAG_A, { 0 }, { DPA + MiB, UINT64_MAX - MiB }, -ENXIO, 0, 0 },
-		/* Untagged: the extent at that range only. */
-		{ "mem0", NULL, { DPA + GiB, 64 * MiB }, { DPA + GiB, 64 * MiB }, 0, 0, 1 },
-		{ "mem0", NULL, { DPA + GiB, 64 * MiB }, { 0 }, 0, 0, 1 },
-		{ "mem0", NULL, { DPA + GiB + 127 * MiB, MiB }, { 0 }, 0, 1, 1 },
-		{ "mem0", NULL, { DPA + GiB + 128 * MiB, MiB }, { 0 }, -ENOENT, 0, 0 },
-		{ "mem0", NULL, { DPA + GiB - MiB, MiB }, { 0 }, -ENOENT, 0, 0 },
-		{ "mem0", NULL, { DPA, 256 * MiB }, { 0 }, -ENOENT, 0, 0 }, /* that is tag A */
-		{ "mem0", NULL, { 0, MiB }, { 0 }, -ENXIO, 0, 0 },
-		{ "mem1", NULL, { 0, MiB }, { 0 }, -ENOENT, 0, 0 },
-	};
-	struct inventory *inv = *state;
-
-	assert_int_equal(inventory_link(inv), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct group_key key = { .dpa = cases[i].key };
-		struct tag_group group = { 0 };
-		int r;
-
-		(void)str_copy(key.memdev, sizeof(key.memdev), cases[i].memdev);
-		if (cases[i].tag)
-			key.tag = tag(cases[i].tag);
-		r = inventory_find_group(inv, &key, &cases[i].dpa, &group);
-		if (r != cases[i].error ||
-		    (r == 0 && (group.region != 0 || group.first_extent != cases[i].first ||
-				group.n_extents != cases[i].n)))
-			fail_msg("case %zu: %d, extents %u+%u", i, r, group.first_extent,
-				 group.n_extents);
-		if (cases[i].dpa.length == 0)
-			assert_int_equal(inventory_find_group(inv, &key, NULL, &group),
-					 cases[i].error);
-	}
 }
 
 static void test_group_views(void **state)
@@ -464,7 +281,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_link_sees_one_extent_in_two_devices, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_link_sees_extent_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_views, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_of_several_devices, setup, teardown),
 		cmocka_unit_test(test_keys),

@@ -23,6 +23,66 @@ static uint32_t count_matches(const struct inventory *inv, const struct group_ke
 	return n;
 }
 
+/*
+ * With regions that could not be read: what a healthy region has is found as before; what is not
+ * found is -EIO exactly where an unread region might have it.
+ */
+static void test_random_unread(void **state)
+{
+	unsigned n_unread = 0, n_absent = 0, n_found = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 500; seed++) {
+		_cleanup_(inventory_freep) struct inventory *inv = random_inventory(seed);
+		struct random_state r = { .state = ~seed };
+
+		random_errors(&r, inv);
+		assert_int_equal(inventory_check(inv), 0);
+		for (unsigned i = 0; i < 100; i++) {
+			struct tag_group group = { .region = UINT32_MAX };
+			struct group_key key = { .tag = random_tag(random_below(&r, 10)) };
+			struct range dpa = { random_below(&r, 5) * RANDOM_REGION_SIZE +
+						     random_below(&r, 80) * RANDOM_BLOCK_SIZE,
+					     MiB };
+			const struct range *asked = random_below(&r, 2) ? &dpa : NULL;
+			uint32_t memdev = random_below(&r, inv->n_memdevs);
+			bool healthy_maps = false, may_be = false;
+			int error;
+
+			(void)str_copy(key.memdev, sizeof(key.memdev), inv->memdevs[memdev].name);
+			if (tag_is_null(&key.tag)) {
+				key.dpa = dpa;
+				asked = &dpa;
+			}
+			for (uint32_t k = 0; k < inv->n_regions; k++) {
+				const struct region *region = &inv->regions[k];
+				bool ours = region->memdev == memdev;
+				bool maps = asked && region->dpa.length > 0 &&
+					    range_contains(&region->dpa, asked);
+
+				if (region->error == 0)
+					healthy_maps |= ours && maps;
+				else if (ours || region->memdev == INVENTORY_NONE)
+					may_be |= !asked || maps || region->dpa.length == 0;
+			}
+			error = inventory_find_group(inv, &key, asked, &group);
+			if (error == 0) {
+				assert_int_equal(inv->regions[group.region].error, 0);
+				n_found++;
+			} else if ((error == -EIO) != (may_be && !healthy_maps)) {
+				fail_msg("seed %llu, look-up %u: %d", (unsigned long long)seed, i,
+					 error);
+			} else if (error == -EIO) {
+				assert_non_null(inventory_unread(inv, key.memdev));
+				n_unread++;
+			} else {
+				n_absent++;
+			}
+		}
+	}
+	assert_true(n_found > 100 && n_unread > 100 && n_absent > 100);
+}
+
 static void test_random_lookups(void **state)
 {
 	(void)state;
@@ -101,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random_lookups),
+		cmocka_unit_test(test_random_unread),
 		cmocka_unit_test(test_random_links),
 	};
 

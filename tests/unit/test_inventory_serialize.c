@@ -68,6 +68,8 @@ static void assert_same(const struct inventory *a, const struct inventory *b)
 
 static void test_round_trip(void **state)
 {
+	struct random_state random = { .state = 7 };
+
 	(void)state;
 	for (uint64_t seed = 1; seed <= 300; seed++) {
 		_cleanup_(inventory_freep) struct inventory *inv = random_inventory(seed);
@@ -75,6 +77,7 @@ static void test_round_trip(void **state)
 		_cleanup_free_ void *data = NULL;
 		size_t size;
 
+		random_errors(&random, inv);
 		data = to_bytes(inv, &size);
 		assert_int_equal(from_bytes(data, size, &back), 0);
 		assert_same(inv, back);
@@ -294,7 +297,7 @@ static void test_rejects_values(void **state)
 static void test_rejects_names(void **state)
 {
 	_cleanup_(inventory_freep) struct inventory *inv = full_inventory();
-	char unterminated[DEV_NAME_MAX];
+	char unterminated[DEV_NAME_MAX], unterminated_path[INVENTORY_PATH_MAX];
 
 	(void)state;
 	memset(unterminated, '0', sizeof(unterminated));
@@ -307,6 +310,19 @@ static void test_rejects_names(void **state)
 	REJECTS_NAME(inv->devices[0].driver, ".");
 	REJECTS_NAME(inv->devices[0].state, unterminated);
 	REJECTS_NAME(inv->holders[0].comm, unterminated);
+	/* An error without a path, a path without an error, and what is no path. */
+	REJECTS(inv->regions[0].error, -EIO);
+	REJECTS_NAME(inv->regions[0].error_path, "region0/size");
+	inv->regions[0].error = -EIO;
+	(void)str_copy(inv->regions[0].error_path, INVENTORY_PATH_MAX, "region0/size");
+	assert_int_equal(reread(inv), 0);
+	REJECTS(inv->regions[0].error, EIO);
+	REJECTS_NAME(inv->regions[0].error_path, "region0\nsize");
+	REJECTS_NAME(inv->regions[0].error_path, "region0/\xff");
+	memset(unterminated_path, '0', sizeof(unterminated_path));
+	REJECTS_NAME(inv->regions[0].error_path, unterminated_path);
+	/* Of nobody, and yet with extents. */
+	REJECTS(inv->regions[0].memdev, INVENTORY_NONE);
 	assert_int_equal(reread(inv), 0);
 }
 

@@ -28,6 +28,19 @@ static const struct test_case cases[] = {
 	  .flags = LEFTOVER,
 	  .verdict = VERDICT_REFUSE,
 	  .reason = "memory4711 is still in use although no dax device claims the group" },
+	/* ---- nothing is certain in a region that was not read whole ---- */
+	{ .name = "broken region: it could be freed",
+	  .modes = "s",
+	  .blocks = { "mmm" },
+	  .flags = BROKEN,
+	  .verdict = VERDICT_WAIT,
+	  .reason = "bus/cxl/devices/dax_region0/dax0.7/size could not be read (Input/output "
+		    "error), so not all of region0 is known" },
+	{ .name = "broken region: nobody is seen to claim it",
+	  .modes = "",
+	  .flags = BROKEN,
+	  .verdict = VERDICT_WAIT,
+	  .reason = "could not be read" },
 	/* ---- the modes, by the defaults ---- */
 	{ .name = "system-ram, all movable",
 	  .modes = "s",

@@ -141,11 +141,15 @@ static void test_unreadable_block_is_never_offline(void **state)
 	tree_remove(t, MEMORY "/memory342/state");
 	tree_mkdir(t, MEMORY "/memory342/state");
 	tree_remove(t, MEMORY "/memory338/valid_zones");
+	tree_mkdir(t, MEMORY "/memory338/valid_zones");
+	/* It says that it is gone, and is still there. */
+	tree_remove(t, MEMORY "/memory339/state");
 	inv = scan(t);
 	assert_int_equal(find_block(inv, 342)->state, BLOCK_UNKNOWN);
 	assert_int_equal(find_block(inv, 342)->zone, ZONE_UNKNOWN);
 	assert_int_equal(find_block(inv, 338)->state, BLOCK_ONLINE);
 	assert_int_equal(find_block(inv, 338)->zone, ZONE_UNKNOWN);
+	assert_int_equal(find_block(inv, 339)->state, BLOCK_UNKNOWN);
 }
 
 static void test_unaligned_device(void **state)
@@ -282,10 +286,12 @@ static void test_no_cxl(void **state)
 static void test_no_root(void **state)
 {
 	struct inventory *inv = NULL;
+	char why[64];
 
 	(void)state;
-	assert_int_equal(inventory_scan("/nonexistent", "/proc", &inv), -ENOENT);
+	assert_int_equal(inventory_scan("/nonexistent", "/proc", &inv, why, sizeof(why)), -ENOENT);
 	assert_null(inv);
+	assert_string_equal(why, "/nonexistent: No such file or directory");
 }
 
 static void test_without_dax_cxl(void **state)
@@ -311,7 +317,7 @@ static void test_other_regions(void **state)
 		{ "mode", "ram", 0 },		{ "mode", "pmem", 0 },
 		{ "mode", "dynamic_ram_a", 1 }, { "mode", "dynamic_ram_1", 1 },
 		{ "interleave_ways", "2", 0 },	{ "interleave_ways", "1", 1 },
-		{ "target0", "", 0 },
+		{ "target0", "", 0 },		{ "interleave_ways", "0", 0 },
 	};
 	const struct tree *t = *state;
 

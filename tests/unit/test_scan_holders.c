@@ -10,10 +10,12 @@
 static struct inventory *scan_processes(const struct tree *t)
 {
 	struct inventory *inv = NULL;
-	int r = inventory_scan(t->path, "/proc", &inv);
+	char why[160];
+	int r = inventory_scan(t->path, "/proc", &inv, why, sizeof(why));
 
 	if (geteuid() != 0) {
 		assert_int_equal(r, -EACCES); /* never "nobody holds it" */
+		assert_non_null(startswith(why, "/proc/"));
 		print_message("skipped: looking at all processes needs root\n");
 		skip();
 	}
@@ -130,12 +132,15 @@ static void test_no_walk_without_need(void **state)
 {
 	const struct tree *t = *state;
 	struct inventory *inv = NULL;
+	char why[160];
 
 	/* dax0.2 is devdax: then /proc must be there. */
-	assert_int_equal(inventory_scan(t->path, "/nonexistent", &inv), -ENOENT);
+	assert_int_equal(inventory_scan(t->path, "/nonexistent", &inv, why, sizeof(why)), -ENOENT);
+	assert_string_equal(why, "/nonexistent: No such file or directory");
 	tree_remove(t, DAX_REGION "/dax0.2");
 	/* Only system-ram, and a seed that claims nothing: not looked at. */
-	assert_int_equal(inventory_scan(t->path, "/nonexistent", &inv), 0);
+	assert_int_equal(inventory_scan(t->path, "/nonexistent", &inv, why, sizeof(why)), 0);
+	assert_string_equal(why, "");
 	assert_int_equal(inv->n_devices, 2);
 	inventory_free(inv);
 }

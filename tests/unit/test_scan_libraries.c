@@ -78,6 +78,7 @@ static struct inventory *scan_mounted(const struct tree *t, int messages, const 
 	assert_true(child >= 0);
 	if (child == 0) {
 		struct inventory *mine;
+		char why[160];
 		int r;
 
 		(void)close(out[0]);
@@ -86,7 +87,7 @@ static struct inventory *scan_mounted(const struct tree *t, int messages, const 
 			_exit(77);
 		if (knows && !libraries_know("region0", knows))
 			_exit(78);
-		r = inventory_scan("/sys", "/proc", &mine);
+		r = inventory_scan("/sys", "/proc", &mine, why, sizeof(why));
 		if (r == 0)
 			r = inventory_write(mine, out[1]);
 		_exit(r == 0 ? 0 : -r);

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * When scans begin: what is asked for later is not served too early, a flood of wishes does not
- * scan all the time, and a scan that fails is repeated ever more slowly. With a real worker (this
- * program, started again) on an empty sysfs.
+ * scan all the time, and a scan that fails, hangs or misses something is repeated ever more slowly.
+ * With a real worker (this program, started again) on a fabricated sysfs, mostly an empty one.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <sys/stat.h>
+#include "scan_tree.h"
 
 #include "release/scanner.h"
 #include "worker/worker.h"
 
 #define SCANS_MAX 512
+#define NEVER (60 * USEC_PER_SEC) /* what has not come by then will not come */
 
 struct run {
 	struct event_base *base;
 	struct scanner *scanner;
-	char root[64];
+	struct tree tree;
 	usec_t begin;
 	unsigned n, n_errors;
-	usec_t begun[SCANS_MAX]; /* µs since begin, of the good ones */
+	usec_t failed[SCANS_MAX]; /* µs since begin, when a failure was told */
+	int error;		  /* of the last one */
+	int32_t region_error;	  /* of the first region in the last good one, 0 */
+	usec_t begun[SCANS_MAX];  /* µs since begin, of the good ones */
 	uint64_t number[SCANS_MAX];
 };
 
@@ -30,10 +30,14 @@ static void on_done(uint64_t number, int error, struct inventory *inventory, voi
 	struct run *run = userdata;
 
 	if (error < 0) {
-		run->n_errors++;
+		assert_true(run->n_errors < SCANS_MAX);
+		run->failed[run->n_errors++] = now_usec(CLOCK_MONOTONIC) - run->begin;
+		run->error = error;
+		assert_null(inventory);
 		return;
 	}
 	assert_true(run->n < SCANS_MAX);
+	run->region_error = inventory->n_regions ? inventory->regions[0].error : 0;
 	run->number[run->n] = number;
 	run->begun[run->n++] = inventory->taken - run->begin;
 	inventory_free(inventory);
@@ -42,15 +46,17 @@ static void on_done(uint64_t number, int error, struct inventory *inventory, voi
 static int setup(void **state)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	char proc[PATH_MAX];
 
 	assert_non_null(run);
 	*state = run;
-	(void)str_copy(run->root, sizeof(run->root), "/tmp/dcdd-scanner-XXXXXX");
-	assert_non_null(mkdtemp(run->root));
+	tree_init(&run->tree);
+	tree_mkdir(&run->tree, "proc");
+	(void)snprintf(proc, sizeof(proc), "%s/proc", run->tree.path);
 	run->base = event_base_new();
 	assert_non_null(run->base);
-	assert_int_equal(scanner_new(run->base, "/proc/self/exe", run->root, "/proc", on_done, run,
-				     &run->scanner),
+	assert_int_equal(scanner_new(run->base, "/proc/self/exe", run->tree.path, proc, on_done,
+				     run, &run->scanner),
 			 0);
 	run->begin = now_usec(CLOCK_MONOTONIC);
 	return 0;
@@ -63,7 +69,7 @@ static int teardown(void **state)
 	scanner_free(run->scanner);
 	worker_forget_all(run->base);
 	event_base_free(run->base);
-	(void)rmdir(run->root);
+	tree_done(&run->tree);
 	free(run);
 	return 0;
 }
@@ -135,19 +141,105 @@ static void test_a_flood_has_pauses(void **state)
 		assert_true(run->begun[i] - run->begun[i - 1] >= 20 * USEC_PER_MSEC);
 }
 
-/* A sysfs that cannot be read: tried again after a second, then after two. */
+/* The loop, until there are as many good and failed scans as that. */
+static void loop_until(struct run *run, unsigned n, unsigned n_errors)
+{
+	while (run->n < n || run->n_errors < n_errors) {
+		assert_true(now_usec(CLOCK_MONOTONIC) - run->begin < NEVER);
+		loop_for(run, 5 * USEC_PER_MSEC);
+	}
+}
+
+static const char unreadable[] = "devices/system/memory/block_size_bytes";
+
+/* Tried again after 50 ms, then after 100 ms, … */
 static void test_failure_slows_down(void **state)
 {
 	struct run *run = *state;
+	char why[PATH_MAX];
 
-	assert_int_equal(rmdir(run->root), 0);
+	tree_mkdir(&run->tree, unreadable);
+	assert_string_equal(scanner_error_message(run->scanner), "");
 	(void)scanner_request(run->scanner, true);
-	loop_for(run, 2500 * USEC_PER_MSEC);
+	for (unsigned i = 1; i < 6; i++) {
+		/* Nobody who is in a hurry makes it faster. */
+		(void)scanner_request(run->scanner, true);
+		loop_until(run, 0, i);
+	}
+	for (unsigned i = 1; i < run->n_errors; i++)
+		assert_true(run->failed[i] - run->failed[i - 1] >= (50 * USEC_PER_MSEC << (i - 1)));
 	assert_int_equal(run->n, 0);
-	assert_int_equal(run->n_errors, 2);
-	assert_int_equal(mkdir(run->root, 0700), 0);
-	loop_for(run, 2 * USEC_PER_SEC);
-	assert_int_equal(run->n, 1);
+	assert_int_equal(run->error, -EISDIR);
+	(void)snprintf(why, sizeof(why), "%s/%s: Is a directory", run->tree.path, unreadable);
+	assert_string_equal(scanner_error_message(run->scanner), why);
+
+	/* Good again: told, and the next failure begins with the short pause. */
+	tree_remove(&run->tree, unreadable);
+	loop_until(run, 1, 0);
+	assert_string_equal(scanner_error_message(run->scanner), "");
+	tree_mkdir(&run->tree, unreadable);
+	run->n_errors = 0;
+	(void)scanner_request(run->scanner, true);
+	loop_until(run, 1, 3);
+	tree_remove(&run->tree, unreadable);
+	loop_until(run, 2, 3);
+	loop_for(run, 300 * USEC_PER_MSEC);
+	assert_int_equal(run->n, 2); /* nobody asked for more */
+}
+
+/* A worker that hangs is left behind, and another one takes over. */
+static void test_timeout(void **state)
+{
+	struct run *run = *state;
+	char why[] = "scan-timeout";
+
+	tree_mkdir(&run->tree, "devices/system/memory");
+	assert_int_equal(mkfifoat(run->tree.fd, unreadable, 0600),
+			 0); /* open(2) waits for a writer */
+	scanner_set_timeout(run->scanner, 150 * USEC_PER_MSEC);
+	(void)scanner_request(run->scanner, true);
+	loop_until(run, 0, 2);
+	assert_int_equal(run->error, -ETIMEDOUT);
+	/* Timers may be a little early; the pause of 50 ms alone would be much less. */
+	assert_true(run->failed[0] >= 100 * USEC_PER_MSEC);
+	assert_true(run->failed[1] - run->failed[0] >= 150 * USEC_PER_MSEC);
+	assert_non_null(strstr(scanner_error_message(run->scanner), why));
+	scanner_set_timeout(run->scanner, NEVER);
+	tree_remove(&run->tree, unreadable);
+	loop_until(run, 1, 0);
+}
+
+/* What could not be read is looked at again, by itself, without holding up anybody. */
+static void test_a_broken_region_is_read_again(void **state)
+{
+	static const char broken[] = DAX_REGION "/extent0.1/offset";
+	struct run *run = *state;
+	unsigned n;
+
+	make_host(&run->tree);
+	tree_remove(&run->tree, broken);
+	tree_mkdir(&run->tree, broken);
+	(void)scanner_request(run->scanner, true);
+	loop_until(run, 5, 0);
+	assert_int_equal(run->n_errors, 0);
+	assert_int_equal(run->region_error, -EISDIR);
+	for (unsigned i = 1; i < 5; i++)
+		assert_true(run->begun[i] - run->begun[i - 1] >= (50 * USEC_PER_MSEC << (i - 1)));
+	/* By themselves the next eight would take 0.8 + 1.6 + … s: never, here. */
+	for (unsigned i = 6; i <= 13; i++) {
+		(void)scanner_request(run->scanner, true);
+		loop_until(run, i, 0);
+	}
+
+	tree_remove(&run->tree, broken);
+	tree_write(&run->tree, broken, "0x0");
+	(void)scanner_request(run->scanner, true);
+	n = run->n;
+	loop_until(run, n + 1, 0);
+	assert_int_equal(run->region_error, 0);
+	n = run->n;
+	loop_for(run, 300 * USEC_PER_MSEC);
+	assert_int_equal(run->n, n);
 }
 
 int main(int argc, char *argv[])
@@ -158,6 +250,9 @@ int main(int argc, char *argv[])
 		cmocka_unit_test_setup_teardown(test_a_stream_of_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_flood_has_pauses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failure_slows_down, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_broken_region_is_read_again, setup,
+						teardown),
 	};
 
 	if (argc == 4 && streq(argv[1], "--worker"))
