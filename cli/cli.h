@@ -26,7 +26,8 @@ enum cli_exit {
 
 struct cli {
 	bool json, no_legend, bytes, all;
-	const char *tag; /* the operand, checked and in lower case, or NULL */
+	const char *tag;     /* the operand of those that take a tag: in lower case, or NULL */
+	const char *operand; /* of `show`: an id, or how a tag begins */
 	sd_bus *bus;
 };
 
@@ -34,7 +35,19 @@ struct cli {
 
 int verb_status(struct cli *cli);
 int verb_releases(struct cli *cli);
+int verb_show(struct cli *cli);
 int verb_groups(struct cli *cli);
+int verb_rescan(struct cli *cli);
+
+/* Whether it can be an operand of `show`: digits, or so many first characters of a tag or more. */
+#define CLI_TAG_MIN 4
+bool show_takes(const char *operand);
+
+/* Whether nothing is to be done about it any more. */
+bool release_is_over(json_object *release);
+
+/* D-Bus has leftovers as tuples for the size of the message; JSON names the parts. 0 or -ENOMEM. */
+int release_name_leftovers(json_object *release);
 
 /* ---- list.c ---- */
 
@@ -63,11 +76,15 @@ int client_connect(struct cli *cli);
 
 /*
  * Calls a method without arguments, or with one string argument if @argument is not NULL, of the
- * Manager object. CLI_EXIT_OK and the answer's one value as JSON (caller puts), else says why not
- * on stderr. Dictionary keys become snake_case.
+ * Manager object. CLI_EXIT_OK and the answer's one value as JSON (caller puts; @ret is NULL if
+ * there is none), else says why not on stderr. Dictionary keys become snake_case.
  */
 int client_call(struct cli *cli, const char *interface, const char *method, const char *argument,
 		json_object **ret);
+
+/* The same for one property of the object at @path. */
+int client_get(struct cli *cli, const char *path, const char *interface, const char *property,
+	       json_object **ret);
 
 /* ---- message.c ---- */
 
@@ -105,6 +122,13 @@ DEFINE_CLEANUP(struct table *, table_free);
 #define SIZE_STRLEN 32
 char *format_size(const struct cli *cli, uint64_t bytes, char buf[static SIZE_STRLEN]);
 
+/*
+ * Prints a paragraph that fits in 80 columns, with a new line at its end; @column is where its
+ * first line begins (it is printed there by the caller), @indent where the others do. Control
+ * characters are escaped. "" shows as "-".
+ */
+void output_wrapped(const char *text, unsigned column, unsigned indent);
+
 /* How long ago @then (CLOCK_MONOTONIC) was, as format_duration(). Returns @buf. */
 #define AGE_STRLEN FORMAT_DURATION_STRLEN
 char *format_age(usec_t then, char buf[static AGE_STRLEN]);
@@ -115,6 +139,13 @@ uint64_t field_uint64(json_object *object, const char *key);
 bool field_bool(json_object *object, const char *key);
 /* An array, NULL if it is none; its length is then 0. */
 json_object *field_array(json_object *object, const char *key, size_t *ret_length);
+
+/*
+ * Makes objects with the members @names of the arrays in @object's array @key, in place: what D-Bus
+ * has as structs. 0 or -ENOMEM.
+ */
+int field_name_parts(json_object *object, const char *key, const char *const names[],
+		     size_t n_names);
 
 /* The tag, or for what is untagged "-" with its device physical address. Returns @buf. */
 #define TAG_CELL_STRLEN 64

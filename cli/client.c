@@ -17,6 +17,12 @@ int client_connect(struct cli *cli)
 	return CLI_EXIT_FAILURE;
 }
 
+static int client_unusable(int r)
+{
+	(void)fprintf(stderr, "dcdctl: cannot use the answer of dcdd: %s\n", strerror(-r));
+	return CLI_EXIT_FAILURE;
+}
+
 static int explain_error(const sd_bus_error *error, int r)
 {
 	static const struct {
@@ -54,30 +60,47 @@ static int explain_error(const sd_bus_error *error, int r)
 	return status;
 }
 
+/* Sends @call; takes the answer's one value. */
+static int client_send(struct cli *cli, sd_bus_message *call, json_object **ret)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r;
+
+	/* A look must not start the daemon. */
+	r = sd_bus_message_set_auto_start(call, false);
+	if (r >= 0) {
+		r = sd_bus_call(cli->bus, call, 0, &error, &reply);
+		if (r < 0)
+			return explain_error(&error, r);
+	}
+	if (r >= 0 && ret)
+		r = message_to_json(reply, ret);
+	return r < 0 ? client_unusable(r) : CLI_EXIT_OK;
+}
+
 int client_call(struct cli *cli, const char *interface, const char *method, const char *argument,
 		json_object **ret)
 {
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
-	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-	int r, status;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+	int r;
 
 	r = sd_bus_message_new_method_call(cli->bus, &call, DCDD_BUS_NAME, DCDD_OBJECT_PATH,
 					   interface, method);
-	/* A look must not start the daemon. */
-	if (r >= 0)
-		r = sd_bus_message_set_auto_start(call, false);
 	if (r >= 0 && argument)
 		r = sd_bus_message_append(call, "s", argument);
-	if (r >= 0) {
-		r = sd_bus_call(cli->bus, call, 0, &error, &reply);
-		if (r < 0) {
-			status = explain_error(&error, r);
-			return status;
-		}
-		r = message_to_json(reply, ret);
-	}
+	return r < 0 ? client_unusable(r) : client_send(cli, call, ret);
+}
+
+int client_get(struct cli *cli, const char *path, const char *interface, const char *property,
+	       json_object **ret)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+	int r;
+
+	r = sd_bus_message_new_method_call(cli->bus, &call, DCDD_BUS_NAME, path,
+					   "org.freedesktop.DBus.Properties", "Get");
 	if (r >= 0)
-		return CLI_EXIT_OK;
-	(void)fprintf(stderr, "dcdctl: cannot use the answer of dcdd: %s\n", strerror(-r));
-	return CLI_EXIT_FAILURE;
+		r = sd_bus_message_append(call, "ss", interface, property);
+	return r < 0 ? client_unusable(r) : client_send(cli, call, ret);
 }

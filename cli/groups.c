@@ -24,32 +24,12 @@ static const struct column columns[] = {
 	[COLUMN_ONLINE] = { .name = "ONLINE", .right = true },
 };
 
-/* D-Bus has extents as (name, start, length) for the size of the message; JSON names the parts. */
+/* D-Bus has extents as tuples for the size of the message; JSON names the parts. */
 static int name_extents(json_object *group)
 {
-	static const char *const keys[] = { "name", "dpa_start", "length" };
-	json_object *extents;
-	size_t n;
+	static const char *const names[] = { "name", "dpa_start", "length" };
 
-	extents = field_array(group, "extents", &n);
-	for (size_t i = 0; i < n; i++) {
-		json_object *parts = json_object_array_get_idx(extents, i), *named;
-
-		if (!json_object_is_type(parts, json_type_array))
-			continue;
-		named = json_object_new_object();
-		if (!named)
-			return -ENOMEM;
-		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
-			(void)json_object_object_add(
-				named, keys[k],
-				json_object_get(json_object_array_get_idx(parts, k)));
-		if (json_object_array_put_idx(extents, i, named) < 0) {
-			json_object_put(named);
-			return -ENOMEM;
-		}
-	}
-	return 0;
+	return field_name_parts(group, "extents", names, ARRAY_SIZE(names));
 }
 
 static int add_device(const struct cli *cli, struct table *table, json_object *device)

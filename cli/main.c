@@ -13,6 +13,8 @@ enum {
 	TAKES_ALL = 1 << 0,
 	TAKES_TABLE = 1 << 1, /* --no-legend */
 	TAKES_TAG = 1 << 2,
+	TAKES_RELEASE = 1 << 3, /* needs it */
+	TAKES_FORMAT = 1 << 4,	/* --json, --bytes: it prints something */
 };
 
 struct verb {
@@ -23,20 +25,27 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-	{ "status", verb_status, 0, "status", "the daemon on one screen",
+	{ "status", verb_status, TAKES_FORMAT, "status", "the daemon on one screen",
 	  "Shows whether the kernel's event is there, the records seen and lost, the capacity the\n"
 	  "host has accepted, and the releases, with those that are free and wait for their device\n"
 	  "to ask again.\n" },
-	{ "releases", verb_releases, TAKES_ALL | TAKES_TABLE | TAKES_TAG, "releases [TAG]",
-	  "what devices have asked back",
-	  "Lists the release requests that have not ended; with --all also those that have. With\n"
-	  "TAG, all of that tag.\n"
+	{ "releases", verb_releases, TAKES_ALL | TAKES_TABLE | TAKES_TAG | TAKES_FORMAT,
+	  "releases [TAG]", "what devices have asked back",
+	  "Lists the release requests that have not ended or have failed; with --all also the other\n"
+	  "ends. With TAG, all of that tag.\n"
 	  "BLOCKS: memory blocks offline / to be taken offline. RECORDS: how often the device "
 	  "asked.\n" },
-	{ "groups", verb_groups, TAKES_TABLE | TAKES_TAG, "groups [TAG]",
+	{ "show", verb_show, TAKES_RELEASE | TAKES_FORMAT, "show TAG|ID", "all about one release",
+	  "Shows one release request: that of TAG, of which the first 4 characters or more are\n"
+	  "enough, or the one with the number ID. If it failed, also what is not as it was before,\n"
+	  "and the commands that mend it.\n" },
+	{ "groups", verb_groups, TAKES_TABLE | TAKES_TAG | TAKES_FORMAT, "groups [TAG]",
 	  "the tag groups of the host",
 	  "Lists the tag groups the host has accepted, with the dax devices that claim them.\n"
 	  "ONLINE: memory of the device that is online. An untagged extent is listed by itself.\n" },
+	{ "rescan", verb_rescan, 0, "rescan", "let the daemon look at the host anew",
+	  "Makes the daemon look at the host now, for example after what a failed release had left\n"
+	  "over was mended. Only root may.\n" },
 };
 
 static void print_options(unsigned takes)
@@ -44,11 +53,13 @@ static void print_options(unsigned takes)
 	(void)puts("Options:");
 	if (takes & TAKES_ALL)
 		(void)puts("  -a, --all        also what has ended");
-	(void)puts("      --json       one JSON document instead of text");
+	if (takes & TAKES_FORMAT)
+		(void)puts("      --json       one JSON document instead of text");
 	if (takes & TAKES_TABLE)
 		(void)puts("      --no-legend  no line with the names of the columns");
-	(void)puts("  -b, --bytes      sizes in bytes\n"
-		   "  -h, --help       this text; `dcdctl VERB --help` for a verb\n"
+	if (takes & TAKES_FORMAT)
+		(void)puts("  -b, --bytes      sizes in bytes");
+	(void)puts("  -h, --help       this text; `dcdctl VERB --help` for a verb\n"
 		   "      --version    version of dcdctl");
 }
 
@@ -65,7 +76,7 @@ static void print_help(const struct verb *verb)
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		(void)printf("  %-16s %s\n", verbs[i].synopsis, verbs[i].summary);
 	(void)puts("");
-	print_options(TAKES_ALL | TAKES_TABLE);
+	print_options(TAKES_ALL | TAKES_TABLE | TAKES_FORMAT);
 	(void)puts(
 		"\n"
 		"Exit status: 0 done, 1 failed, 2 wrong usage, 3 dcdd is not running, 4 not allowed,\n"
@@ -123,14 +134,61 @@ static int run_verb(struct cli *cli, const struct verb *verb)
 	return status;
 }
 
+/* Options that @verb does not have. */
+static int check_options(const struct cli *cli, const struct verb *verb)
+{
+	const struct {
+		bool given;
+		unsigned needs;
+		const char *option;
+	} checks[] = {
+		{ cli->all, TAKES_ALL, "--all" },
+		{ cli->no_legend, TAKES_TABLE, "--no-legend" },
+		{ cli->json, TAKES_FORMAT, "--json" },
+		{ cli->bytes, TAKES_FORMAT, "--bytes" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (checks[i].given && !(verb->takes & checks[i].needs))
+			return usage_error("'%s' has no option %s", verb->name, checks[i].option);
+	return CLI_EXIT_OK;
+}
+
+/* @operands ends with NULL; @lower is for the tag. */
+static int take_operand(struct cli *cli, const struct verb *verb, char *const *operands,
+			char lower[static TAG_STRLEN + 1])
+{
+	const char *operand = operands[0];
+	struct tag tag;
+
+	if (!operand)
+		return verb->takes & TAKES_RELEASE
+			       ? usage_error("'%s' needs a tag or an ID", verb->name)
+			       : CLI_EXIT_OK;
+	if (!(verb->takes & (TAKES_TAG | TAKES_RELEASE)) || operands[1])
+		return usage_error("too many arguments for '%s'", verb->name);
+	if (verb->takes & TAKES_RELEASE) {
+		if (!show_takes(operand))
+			return usage_error(
+				"'%s' is neither an ID nor %d or more characters of a tag", operand,
+				CLI_TAG_MIN);
+		cli->operand = operand;
+		return CLI_EXIT_OK;
+	}
+	if (tag_parse(operand, &tag) < 0)
+		return usage_error("'%s' is no tag: a UUID of %d characters is expected", operand,
+				   TAG_STRLEN);
+	cli->tag = tag_format(&tag, lower);
+	return CLI_EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli cli = { 0 };
 	const struct verb *verb;
 	char lower[TAG_STRLEN + 1];
 	bool help = false, version = false;
-	struct tag tag;
-	int c;
+	int c, status;
 
 	(void)setlocale(LC_CTYPE, "");
 	while ((c = getopt_long(argc, argv, "abh", options, NULL)) >= 0)
@@ -171,17 +229,8 @@ int main(int argc, char **argv)
 	}
 	if (!verb)
 		return usage_error("a verb is missing");
-	if (argc - optind > (verb->takes & TAKES_TAG ? 2 : 1))
-		return usage_error("too many arguments for '%s'", verb->name);
-	if (argc - optind == 2) {
-		if (tag_parse(argv[optind + 1], &tag) < 0)
-			return usage_error("'%s' is no tag: a UUID of %d characters is expected",
-					   argv[optind + 1], TAG_STRLEN);
-		cli.tag = tag_format(&tag, lower);
-	}
-	if (cli.all && !(verb->takes & TAKES_ALL))
-		return usage_error("'%s' has no option --all", verb->name);
-	if (cli.no_legend && !(verb->takes & TAKES_TABLE))
-		return usage_error("'%s' has no option --no-legend", verb->name);
-	return run_verb(&cli, verb);
+	status = take_operand(&cli, verb, argv + optind + 1, lower);
+	if (status == CLI_EXIT_OK)
+		status = check_options(&cli, verb);
+	return status == CLI_EXIT_OK ? run_verb(&cli, verb) : status;
 }

@@ -28,6 +28,31 @@ int output_json(json_object *document)
 	return CLI_EXIT_OK;
 }
 
+#define OUTPUT_WIDTH 80
+
+void output_wrapped(const char *text, unsigned column, unsigned indent)
+{
+	char escaped[2048], *rest = escaped, *word;
+	bool first = true;
+
+	escape_text(*text ? text : "-", escaped, sizeof(escaped));
+	while ((word = strsep(&rest, " "))) {
+		unsigned width = (unsigned)strlen(word);
+
+		if (!first && column + 1 + width > OUTPUT_WIDTH) {
+			(void)printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (!first) {
+			(void)putchar(' ');
+			column++;
+		}
+		(void)fputs(word, stdout);
+		column += width;
+		first = false;
+	}
+	(void)putchar('\n');
+}
+
 struct table {
 	struct libscols_table *scols;
 	struct libscols_line *line;
@@ -140,6 +165,33 @@ json_object *field_array(json_object *object, const char *key, size_t *ret_lengt
 		return NULL;
 	*ret_length = json_object_array_length(value);
 	return value;
+}
+
+int field_name_parts(json_object *object, const char *key, const char *const names[],
+		     size_t n_names)
+{
+	json_object *array;
+	size_t n;
+
+	array = field_array(object, key, &n);
+	for (size_t i = 0; i < n; i++) {
+		json_object *parts = json_object_array_get_idx(array, i), *named;
+
+		if (!json_object_is_type(parts, json_type_array))
+			continue;
+		named = json_object_new_object();
+		if (!named)
+			return -ENOMEM;
+		for (size_t k = 0; k < n_names; k++)
+			(void)json_object_object_add(
+				named, names[k],
+				json_object_get(json_object_array_get_idx(parts, k)));
+		if (json_object_array_put_idx(array, i, named) < 0) {
+			json_object_put(named);
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
 char *format_tag(json_object *object, char buf[static TAG_CELL_STRLEN])

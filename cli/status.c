@@ -5,27 +5,69 @@
 #include "cli.h"
 #include "util/escape.h"
 
-/* Adds to the document what only the list of releases knows: which wait for their device. */
-static int add_waiting(json_object *status, json_object *releases)
+static bool is_waiting(json_object *release)
 {
-	json_object *waiting = json_object_new_array();
+	return field_bool(release, "retry_wanted");
+}
 
-	if (!waiting)
+static bool has_failed(json_object *release)
+{
+	return streq(field_string(release, "state"), release_state_to_string(RELEASE_FAILED));
+}
+
+/* Adds to the document, as @key, what only the list of releases knows: those that are @wanted. */
+static int add_chosen(json_object *status, const char *key, json_object *releases,
+		      bool (*wanted)(json_object *release))
+{
+	json_object *chosen = json_object_new_array();
+
+	if (!chosen)
 		return -ENOMEM;
 	for (size_t i = 0; i < json_object_array_length(releases); i++) {
 		json_object *release = json_object_array_get_idx(releases, i);
 
-		if (field_bool(release, "retry_wanted") &&
-		    json_object_array_add(waiting, json_object_get(release)) < 0) {
-			json_object_put(waiting);
+		if (wanted(release) &&
+		    json_object_array_add(chosen, json_object_get(release)) < 0) {
+			json_object_put(chosen);
 			return -ENOMEM;
 		}
 	}
-	if (json_object_object_add(status, "waiting_for_device", waiting) < 0) {
-		json_object_put(waiting);
+	if (json_object_object_add(status, key, chosen) < 0) {
+		json_object_put(chosen);
 		return -ENOMEM;
 	}
 	return 0;
+}
+
+static int add_releases(json_object *status, json_object *releases)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < json_object_array_length(releases); i++)
+		r = release_name_leftovers(json_object_array_get_idx(releases, i));
+	if (r >= 0)
+		r = add_chosen(status, "waiting_for_device", releases, is_waiting);
+	return r < 0 ? r : add_chosen(status, "failed", releases, has_failed);
+}
+
+static void print_failed(json_object *status)
+{
+	json_object *failed;
+	size_t n;
+
+	failed = field_array(status, "failed", &n);
+	if (n == 0)
+		return;
+	(void)printf("Failed:    %zu (!), left as it is until somebody mends it:\n", n);
+	for (size_t i = 0; i < n; i++) {
+		json_object *release = json_object_array_get_idx(failed, i);
+		char tag[TAG_CELL_STRLEN], memdev[64], safe[TAG_CELL_STRLEN];
+
+		(void)printf("           %s on %s, see dcdctl show %llu\n",
+			     escape_text(format_tag(release, tag), safe, sizeof(safe)),
+			     escape_text(field_string(release, "memdev"), memdev, sizeof(memdev)),
+			     (unsigned long long)field_uint64(release, "id"));
+	}
 }
 
 static void print_status(const struct cli *cli, json_object *status)
@@ -67,6 +109,7 @@ static void print_status(const struct cli *cli, json_object *status)
 			     format_size(cli, field_uint64(release, "bytes"), size),
 			     format_age(field_uint64(release, "entered"), age));
 	}
+	print_failed(status);
 }
 
 int verb_status(struct cli *cli)
@@ -83,7 +126,7 @@ int verb_status(struct cli *cli)
 	if (!json_object_is_type(status, json_type_object) ||
 	    !json_object_is_type(releases, json_type_array))
 		return output_unusable();
-	if (add_waiting(status, releases) < 0)
+	if (add_releases(status, releases) < 0)
 		return output_no_memory();
 	if (cli->json)
 		return output_json(status);

@@ -81,5 +81,20 @@ char *bus_release_path(uint64_t id, char buf[static BUS_RELEASE_PATH_MAX]);
 int bus_release_emit_added(struct bus *bus, uint64_t id);
 int bus_release_emit_removed(struct bus *bus, uint64_t id);
 int bus_release_emit_changed(struct bus *bus, uint64_t id);
-/* Appends the properties as an a{sv}, and Path. */
-int bus_release_append(sd_bus_message *m, const struct release *release);
+/*
+ * Appends the properties as an a{sv}, and Path. *@leftovers_left bounds Leftovers, and becomes less
+ * by what was appended.
+ */
+int bus_release_append(sd_bus_message *m, const struct release *release, size_t *leftovers_left);
+
+/* ---- bus_leftovers.c ---- */
+
+/* Entries of one release, and of all of one ListReleases() together: what a message may grow to. */
+#define BUS_LEFTOVERS_MAX 1024
+#define BUS_LEFTOVERS_LIST_MAX (8 * BUS_LEFTOVERS_MAX)
+
+/* What keeps a failed release from being whole: how many there are in all; 0 in other states. */
+size_t bus_leftover_count(const struct release *release);
+
+/* Appends the first @max of them as a(ssss). */
+int bus_leftovers_append(sd_bus_message *m, const struct release *release, size_t max);

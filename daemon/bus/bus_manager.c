@@ -112,6 +112,7 @@ static int method_list_releases(sd_bus_message *m, void *userdata, sd_bus_error 
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	struct bus *bus = userdata;
+	size_t leftovers_left = BUS_LEFTOVERS_LIST_MAX;
 	const struct release *release;
 	void *cursor = NULL;
 	int r;
@@ -121,7 +122,7 @@ static int method_list_releases(sd_bus_message *m, void *userdata, sd_bus_error 
 	if (r >= 0)
 		r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 	while (r >= 0 && (release = bus->ops->next_release(&cursor, bus->userdata)))
-		r = bus_release_append(reply, release);
+		r = bus_release_append(reply, release, &leftovers_left);
 	if (r >= 0)
 		r = sd_bus_message_close_container(reply);
 	return r < 0 ? r : sd_bus_send(NULL, reply, NULL);

@@ -130,6 +130,7 @@ PROPERTY_UINT32(extents, r->n_extents)
 PROPERTY_UINT32(blocks, r->plan.n_blocks)
 PROPERTY_UINT32(blocks_offline, r->plan.blocks_offline)
 PROPERTY_TEXT(rule, r->decision.rule)
+PROPERTY_UINT32(leftover_count, bus_leftover_count(r))
 
 static int append_tag(sd_bus_message *m, const struct release *r)
 {
@@ -152,6 +153,11 @@ static int append_devices(sd_bus_message *m, const struct release *r)
 	for (size_t i = 0; k >= 0 && i < r->plan.n_devices; i++)
 		k = bus_append_text(m, r->plan.devices[i].name);
 	return k < 0 ? k : sd_bus_message_close_container(m);
+}
+
+static int append_recovered(sd_bus_message *m, const struct release *r)
+{
+	return sd_bus_message_append(m, "b", (int)r->recovered);
 }
 
 struct property {
@@ -181,6 +187,8 @@ static const struct property properties[] = {
 	{ "BlocksOffline", "u", append_blocks_offline },
 	{ "Rule", "s", append_rule },
 	{ "Devices", "as", append_devices },
+	{ "Recovered", "b", append_recovered },
+	{ "LeftoverCount", "u", append_leftover_count },
 };
 
 static int property_get(sd_bus *conn, const char *path, const char *interface, const char *name,
@@ -196,7 +204,38 @@ static int property_get(sd_bus *conn, const char *path, const char *interface, c
 	return -ENOENT;
 }
 
-int bus_release_append(sd_bus_message *m, const struct release *release)
+/* Not one of the table: a list of all properties of all releases would have no bound. */
+static int leftovers_get(sd_bus *conn, const char *path, const char *interface, const char *name,
+			 sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
+{
+	(void)conn;
+	(void)path;
+	(void)interface;
+	(void)name;
+	(void)ret_error;
+	return bus_leftovers_append(reply, userdata, BUS_LEFTOVERS_MAX);
+}
+
+static int append_leftovers_entry(sd_bus_message *m, const struct release *release,
+				  size_t *leftovers_left)
+{
+	size_t max = MIN(*leftovers_left, (size_t)BUS_LEFTOVERS_MAX);
+	int r;
+
+	*leftovers_left -= MIN(bus_leftover_count(release), max);
+	r = sd_bus_message_open_container(m, 'e', "sv");
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", "Leftovers");
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', "a(ssss)");
+	if (r >= 0)
+		r = bus_leftovers_append(m, release, max);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int bus_release_append(sd_bus_message *m, const struct release *release, size_t *leftovers_left)
 {
 	char path[BUS_RELEASE_PATH_MAX];
 	int r;
@@ -218,6 +257,8 @@ int bus_release_append(sd_bus_message *m, const struct release *release)
 		if (r >= 0)
 			r = sd_bus_message_close_container(m);
 	}
+	if (r >= 0)
+		r = append_leftovers_entry(m, release, leftovers_left);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -225,20 +266,39 @@ int bus_release_append(sd_bus_message *m, const struct release *release)
 	SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
 #define CHANGING(name, type)                                                                       \
 	SD_BUS_PROPERTY(name, type, property_get, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+/* May be long: given to who asks for it, and in no signal nor in a list of all properties. */
+#define ON_REQUEST(name, type, get)                                                                \
+	SD_BUS_PROPERTY(name, type, get, 0,                                                        \
+			SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION |                                \
+				SD_BUS_VTABLE_PROPERTY_EXPLICIT)
 
 /* Documented in dbus/org.dcdd1.Release.xml. */
 static const sd_bus_vtable release_vtable[] = {
-	SD_BUS_VTABLE_START(0),	     CONSTANT("Id", "t"),
-	CONSTANT("Tag", "s"),	     CONSTANT("Memdev", "s"),
-	CHANGING("Region", "s"),     CONSTANT("DpaStart", "t"),
-	CONSTANT("DpaLength", "t"),  CHANGING("State", "s"),
-	CHANGING("Reason", "s"),     CHANGING("RetryWanted", "b"),
-	CHANGING("Records", "t"),    CONSTANT("FirstRecord", "t"),
-	CHANGING("LastRecord", "t"), CHANGING("Entered", "t"),
-	CHANGING("Deadline", "t"),   CHANGING("Attempts", "u"),
-	CHANGING("Bytes", "t"),	     CHANGING("Extents", "u"),
-	CHANGING("Blocks", "u"),     CHANGING("BlocksOffline", "u"),
-	CHANGING("Rule", "s"),	     CHANGING("Devices", "as"),
+	SD_BUS_VTABLE_START(0),
+	CONSTANT("Id", "t"),
+	CONSTANT("Tag", "s"),
+	CONSTANT("Memdev", "s"),
+	CHANGING("Region", "s"),
+	CONSTANT("DpaStart", "t"),
+	CONSTANT("DpaLength", "t"),
+	CHANGING("State", "s"),
+	CHANGING("Reason", "s"),
+	CHANGING("RetryWanted", "b"),
+	CHANGING("Records", "t"),
+	CONSTANT("FirstRecord", "t"),
+	CHANGING("LastRecord", "t"),
+	CHANGING("Entered", "t"),
+	CHANGING("Deadline", "t"),
+	CHANGING("Attempts", "u"),
+	CHANGING("Bytes", "t"),
+	CHANGING("Extents", "u"),
+	CHANGING("Blocks", "u"),
+	CHANGING("BlocksOffline", "u"),
+	CHANGING("Rule", "s"),
+	CHANGING("Devices", "as"),
+	CONSTANT("Recovered", "b"),
+	CHANGING("LeftoverCount", "u"),
+	ON_REQUEST("Leftovers", "a(ssss)", leftovers_get),
 	SD_BUS_VTABLE_END,
 };
 
@@ -280,7 +340,8 @@ int bus_release_emit_changed(struct bus *bus, uint64_t id)
 	r = sd_bus_emit_properties_changed(
 		bus->conn, bus_release_path(id, path), DCDD_INTERFACE_RELEASE, "Region", "State",
 		"Reason", "RetryWanted", "Records", "LastRecord", "Entered", "Deadline", "Attempts",
-		"Bytes", "Extents", "Blocks", "BlocksOffline", "Rule", "Devices", NULL);
+		"Bytes", "Extents", "Blocks", "BlocksOffline", "Rule", "Devices", "LeftoverCount",
+		"Leftovers", NULL);
 	/* Forgotten in the meantime. */
 	return r == -ENOENT ? 0 : r;
 }

@@ -96,7 +96,7 @@ static void test_list_releases(void **state)
 	r->retry_wanted = true;
 	r->plan.devices = &device;
 	r->plan.n_devices = 1;
-	fake_release(f, 8, "", RELEASE_DEFERRED);
+	fake_release(f, 8, "", RELEASE_DEFERRED)->recovered = true;
 	reply = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ListReleases", NULL);
 	assert_no_error(reply);
 	assert_string_equal(sd_bus_message_get_signature(reply, true), "aa{sv}");
@@ -108,13 +108,13 @@ static void test_list_releases(void **state)
 		"Reason='memory41 goes offline';RetryWanted=true ;Records=3 ;FirstRecord=1000 ;"
 		"LastRecord=3000 ;Entered=2000 ;Deadline=18446744073709551615 ;Attempts=1 ;"
 		"Bytes=402653184 ;Extents=2 ;Blocks=3 ;BlocksOffline=1 ;Rule='default';"
-		"Devices=['dax0.1'];]"
+		"Devices=['dax0.1'];Recovered=false ;LeftoverCount=0 ;Leftovers=[];]"
 		"[Path='/org/dcdd1/release/8';Id=8 ;Tag='';Memdev='mem0';"
 		"Region='region0';DpaStart=1073741824 ;DpaLength=268435456 ;State='deferred';"
 		"Reason='memory41 goes offline';RetryWanted=false ;Records=3 ;FirstRecord=1000 ;"
 		"LastRecord=3000 ;Entered=2000 ;Deadline=18446744073709551615 ;Attempts=1 ;"
 		"Bytes=402653184 ;Extents=2 ;Blocks=3 ;BlocksOffline=1 ;Rule='default';"
-		"Devices=[];]]");
+		"Devices=[];Recovered=true ;LeftoverCount=0 ;Leftovers=[];]]");
 }
 
 static void test_list_groups(void **state)
@@ -305,188 +305,6 @@ static void test_shipped_policy(void **state)
 	assert_int_equal(sd_bus_request_name(f->client, DCDD_BUS_NAME, 0), -EACCES);
 }
 
-/* ---- Release objects ---- */
-
-static void test_release_properties(void **state)
-{
-	struct fake *f = fake_get(state);
-	struct release *r = fake_release(f, 1, FAKE_TAG_A, RELEASE_ROLLING_BACK);
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *devices = NULL;
-	_cleanup_free_ char *text = NULL;
-	struct plan_device list[] = { { .name = "dax0.1" }, { .name = "dax0.2" } };
-	const char *i = DCDD_INTERFACE_RELEASE;
-
-	r->plan.devices = list;
-	r->plan.n_devices = 2;
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "Id"), 1);
-	assert_text(f, RELEASE_1, i, "Tag", FAKE_TAG_A);
-	assert_text(f, RELEASE_1, i, "Memdev", "mem0");
-	assert_text(f, RELEASE_1, i, "Region", "region0");
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "DpaStart"), 1 * GiB);
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "DpaLength"), 256 * MiB);
-	assert_text(f, RELEASE_1, i, "State", "rolling-back");
-	assert_text(f, RELEASE_1, i, "Reason", "memory41 goes offline");
-	assert_false(get_bool(f, RELEASE_1, i, "RetryWanted"));
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "Records"), 3);
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "FirstRecord"), 1000);
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "LastRecord"), 3000);
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "Entered"), 2000);
-	assert_true(get_uint64(f, RELEASE_1, i, "Deadline") == UINT64_MAX);
-	assert_int_equal(get_uint32(f, RELEASE_1, i, "Attempts"), 1);
-	assert_int_equal(get_uint64(f, RELEASE_1, i, "Bytes"), 384 * MiB);
-	assert_int_equal(get_uint32(f, RELEASE_1, i, "Extents"), 2);
-	assert_int_equal(get_uint32(f, RELEASE_1, i, "Blocks"), 3);
-	assert_int_equal(get_uint32(f, RELEASE_1, i, "BlocksOffline"), 1);
-	assert_text(f, RELEASE_1, i, "Rule", "default");
-	devices = get_property(f, RELEASE_1, i, "Devices", "as");
-	text = dump(devices);
-	assert_string_equal(text, "['dax0.1''dax0.2']");
-}
-
-static void test_release_paths(void **state)
-{
-	static const char *const none[] = {
-		"/org/dcdd1/release/2",	  "/org/dcdd1/release/01",
-		"/org/dcdd1/release/0",	  "/org/dcdd1/release/1_",
-		"/org/dcdd1/release",	  "/org/dcdd1/release/18446744073709551617",
-		"/org/dcdd1/release/1/1",
-	};
-	struct fake *f = fake_get(state);
-
-	fake_release(f, 1, FAKE_TAG_A, RELEASE_OFFLINING);
-	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
-		_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = fake_method(
-			f, none[i], "org.freedesktop.DBus.Properties", "Get", "ss",
-			DCDD_INTERFACE_RELEASE, "Id");
-
-		if (!sd_bus_message_is_method_error(reply, NULL))
-			fail_msg("%s answers", none[i]);
-	}
-}
-
-/* Text that is not UTF-8 would make the bus cut the connection. */
-static void test_hostile_text(void **state)
-{
-	struct fake *f = fake_get(state);
-	struct release *r = fake_release(f, 1, FAKE_TAG_A, RELEASE_REFUSED);
-
-	(void)snprintf(r->reason, sizeof(r->reason), "held by \xff\xfe\x1b[2J \"db\n\"");
-	memset(r->region, 0x80, sizeof(r->region) - 1);
-	bus_release_finished(f->bus, r);
-	assert_text(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "Reason",
-		    "held by \\xff\\xfe\\x1b[2J \"db\\x0a\"");
-	memset(r->reason, 0x01, sizeof(r->reason) - 1);
-	assert_text(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Version", DCDD_VERSION);
-	assert_int_equal(get_uint64(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "Id"), 1);
-}
-
-/* ---- signals ---- */
-
-static void test_release_signals(void **state)
-{
-	struct fake *f = fake_get(state);
-	struct heard ready = { 0 }, finished = { 0 };
-	struct release *r = fake_release(f, 1, FAKE_TAG_A, RELEASE_READY);
-
-	listen_to(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ReleaseReady", &ready);
-	listen_to(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ReleaseFinished", &finished);
-	bus_release_ready(f->bus, r);
-	fake_run_until(f, ready.n == 1);
-	assert_string_equal(ready.last, "/org/dcdd1 '" FAKE_TAG_A "''mem0'402653184 ");
-	r->state = RELEASE_RELEASED;
-	(void)str_copy(r->reason, sizeof(r->reason), "the extents are gone");
-	bus_release_finished(f->bus, r);
-	fake_run_until(f, finished.n == 1);
-	assert_string_equal(finished.last,
-			    "/org/dcdd1 '" FAKE_TAG_A "''released''the extents are gone'");
-	assert_int_equal(ready.n, 1);
-	free(ready.last);
-	free(finished.last);
-}
-
-static void test_object_manager(void **state)
-{
-	struct fake *f = fake_get(state);
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	_cleanup_free_ char *text = NULL;
-	struct heard added = { 0 }, removed = { 0 };
-	struct release *r;
-
-	listen_to(f, DCDD_OBJECT_PATH, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
-		  &added);
-	listen_to(f, DCDD_OBJECT_PATH, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
-		  &removed);
-	r = fake_release(f, 1, FAKE_TAG_A, RELEASE_REQUESTED);
-	bus_release_added(f->bus, r);
-	fake_run_until(f, added.n == 1);
-	assert_non_null(strstr(added.last, "'" RELEASE_1 "'["));
-	assert_non_null(strstr(added.last, "org.dcdd1.Release=[Id=1 ;Tag='" FAKE_TAG_A "';"));
-
-	fake_release(f, 2, FAKE_TAG_B, RELEASE_REQUESTED);
-	reply = fake_method(f, DCDD_OBJECT_PATH, "org.freedesktop.DBus.ObjectManager",
-			    "GetManagedObjects", NULL);
-	assert_no_error(reply);
-	text = dump(reply);
-	assert_non_null(strstr(text, RELEASE_1 "=["));
-	assert_non_null(strstr(text, "/org/dcdd1/release/2=["));
-	assert_non_null(strstr(text, "Tag='" FAKE_TAG_B "'"));
-
-	/* Announced when it is forgotten already: the object itself cannot be asked any more. */
-	f->n_releases = 0;
-	bus_release_removed(f->bus, 1);
-	fake_run_until(f, removed.n == 1);
-	assert_non_null(strstr(removed.last, "'" RELEASE_1 "'["));
-	assert_non_null(strstr(removed.last, "'org.dcdd1.Release'"));
-	free(added.last);
-	free(removed.last);
-}
-
-static void test_properties_changed(void **state)
-{
-	struct fake *f = fake_get(state);
-	struct heard changed = { 0 };
-	struct release *r = fake_release(f, 1, FAKE_TAG_A, RELEASE_REQUESTED);
-	usec_t begin;
-
-	listen_to(f, RELEASE_1, "org.freedesktop.DBus.Properties", "PropertiesChanged", &changed);
-	bus_release_added(f->bus, r);
-	fake_run_for(f, 50 * USEC_PER_MSEC);
-	assert_int_equal(changed.n, 0);
-
-	/* Each transition by itself, with the state it had then. */
-	r->state = RELEASE_OFFLINING;
-	bus_release_changed(f->bus, r);
-	r->state = RELEASE_DETACHING;
-	bus_release_changed(f->bus, r);
-	fake_run_until(f, changed.n == 2);
-	assert_non_null(strstr(changed.last, "'org.dcdd1.Release'["));
-	assert_non_null(strstr(changed.last, "State='detaching';"));
-	/* What cannot change is not announced. */
-	assert_null(strstr(changed.last, "DpaStart"));
-
-	/* Counters together. */
-	begin = now_usec(CLOCK_MONOTONIC);
-	for (unsigned i = 0; i < 1000; i++) {
-		r->records++;
-		bus_release_changed(f->bus, r);
-	}
-	fake_run_until(f, changed.n > 2);
-	/* What is meant is "never". */
-	assert_true(now_usec(CLOCK_MONOTONIC) - begin < 10 * USEC_PER_SEC);
-	fake_run_for(f, 300 * USEC_PER_MSEC);
-	assert_int_equal(changed.n, 3);
-	assert_non_null(strstr(changed.last, "Records=1003 ;"));
-
-	/* Forgotten before it was announced. */
-	r->records++;
-	bus_release_changed(f->bus, r);
-	f->n_releases = 0;
-	bus_release_removed(f->bus, 1);
-	fake_run_for(f, 300 * USEC_PER_MSEC);
-	assert_int_equal(changed.n, 3);
-	free(changed.last);
-}
-
 static void test_manager_changed(void **state)
 {
 	struct fake *f = fake_get(state);
@@ -521,12 +339,6 @@ int main(void)
 		BUS_TEST(test_rescan),
 		cmocka_unit_test_setup_teardown(test_shipped_policy, setup_shipped_policy,
 						fake_teardown),
-		BUS_TEST(test_release_properties),
-		BUS_TEST(test_release_paths),
-		BUS_TEST(test_hostile_text),
-		BUS_TEST(test_release_signals),
-		BUS_TEST(test_object_manager),
-		BUS_TEST(test_properties_changed),
 		BUS_TEST(test_manager_changed),
 	};
 

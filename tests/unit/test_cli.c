@@ -3,192 +3,7 @@
  * The program dcdctl against the daemon's real bus code: what it prints, as text and as JSON, and
  * its exit statuses. Runs $BUILD/dcdctl.
  */
-#include <json-c/json.h>
-
-#include "bus_fake.h"
-#include "util/format.h"
-
-struct run {
-	int status;
-	char out[65536], err[4096];
-};
-
-static const char *program(void)
-{
-	static char path[512];
-	const char *build = getenv("BUILD");
-
-	(void)snprintf(path, sizeof(path), "%s/dcdctl", build ? build : "build");
-	return path;
-}
-
-#define need_program()                                                                             \
-	do {                                                                                       \
-		if (access(program(), X_OK) < 0) {                                                 \
-			print_message("skipped: %s is not built\n", program());                    \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
-
-static void run_read(int *fd, char *buf, size_t size)
-{
-	size_t used = strlen(buf);
-	ssize_t n = read(*fd, buf + used, size - used - 1);
-
-	if (n > 0)
-		buf[used + (size_t)n] = '\0';
-	else if (n == 0 || errno != EAGAIN)
-		*fd = safe_close(*fd);
-}
-
-/* Runs dcdctl with @args (NULL at the end) while the daemon's end of @f, which may be NULL, runs.
- */
-static void run_args(struct fake *f, struct run *ret, const char *const args[])
-{
-	int out[2], err[2], status, null;
-	usec_t end = now_usec(CLOCK_MONOTONIC) + FAKE_TIMEOUT_USEC;
-	pid_t pid;
-
-	memset(ret, 0, sizeof(*ret));
-	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
-	assert_int_equal(pipe2(err, O_CLOEXEC | O_NONBLOCK), 0);
-	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)dup2(null, STDIN_FILENO);
-		(void)dup2(out[1], STDOUT_FILENO);
-		(void)dup2(err[1], STDERR_FILENO);
-		execv(program(), (char *const *)args);
-		_exit(127);
-	}
-	(void)close(null);
-	(void)close(out[1]);
-	(void)close(err[1]);
-	while (out[0] >= 0 || err[0] >= 0) {
-		if (now_usec(CLOCK_MONOTONIC) > end) {
-			(void)kill(pid, SIGKILL);
-			fail_msg("dcdctl does not end");
-		}
-		if (f)
-			fake_turn(f);
-		else
-			(void)poll(NULL, 0, 1);
-		if (out[0] >= 0)
-			run_read(&out[0], ret->out, sizeof(ret->out));
-		if (err[0] >= 0)
-			run_read(&err[0], ret->err, sizeof(ret->err));
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	ret->status = WEXITSTATUS(status);
-}
-
-#define run(f, ret, ...) run_args(f, ret, (const char *const[]){ "dcdctl", __VA_ARGS__, NULL })
-
-static void assert_ok(const struct run *r)
-{
-	if (r->status != 0 || *r->err)
-		fail_msg("status %d, stderr: %s", r->status, r->err);
-}
-
-static void fill_releases(struct fake *f)
-{
-	struct release *r;
-	usec_t now = now_usec(CLOCK_MONOTONIC);
-
-	r = fake_release(f, 1, FAKE_TAG_A, RELEASE_READY);
-	r->retry_wanted = true;
-	r->entered = now + USEC_PER_SEC; /* of another clock, or a future one: "0s" */
-	(void)str_copy(r->reason, sizeof(r->reason), "free, the device must ask again");
-	r = fake_release(f, 2, "", RELEASE_DEFERRED);
-	r->entered = 0; /* as long ago as can be */
-	r->plan.n_blocks = 0;
-	(void)str_copy(r->reason, sizeof(r->reason), "held by pid 1 \x1b[2J");
-	r = fake_release(f, 3, FAKE_TAG_B, RELEASE_REFUSED);
-	r->entered = now;
-}
-
-/* Column @n (from 0) of line @line of a table, cells being separated by white space. */
-static const char *cell(const char *text, unsigned line, unsigned n)
-{
-	static char buf[128];
-	const char *p = text;
-
-	while (line--) {
-		p = strchr(p, '\n');
-		if (!p)
-			return "(no such line)";
-		p++;
-	}
-	for (;;) {
-		size_t length;
-
-		p += strspn(p, " ");
-		length = strcspn(p, " \n");
-		if (length == 0)
-			return "(no such cell)";
-		if (n-- == 0) {
-			(void)snprintf(buf, sizeof(buf), "%.*s", (int)length, p);
-			return buf;
-		}
-		p += length;
-	}
-}
-
-static unsigned count_lines(const char *text)
-{
-	unsigned n = 0;
-
-	for (; (text = strchr(text, '\n')); text++)
-		n++;
-	return n;
-}
-
-static json_object *parse(const struct run *r)
-{
-	json_object *document = json_tokener_parse(r->out);
-
-	if (!document)
-		fail_msg("no JSON: %s", r->out);
-	return document;
-}
-
-/* A member, along a path of keys and indexes: "devices/0/name". */
-static json_object *at(json_object *object, const char *path)
-{
-	char buf[128], *rest = buf, *key;
-
-	(void)snprintf(buf, sizeof(buf), "%s", path);
-	while ((key = strsep(&rest, "/"))) {
-		if (json_object_is_type(object, json_type_array))
-			object = json_object_array_get_idx(object, strtoul(key, NULL, 10));
-		else if (!json_object_object_get_ex(object, key, &object))
-			object = NULL;
-		if (!object)
-			fail_msg("no %s (of %s)", key, path);
-	}
-	return object;
-}
-
-static void assert_json_string(json_object *object, const char *path, const char *expected)
-{
-	assert_true(json_object_is_type(at(object, path), json_type_string));
-	assert_string_equal(json_object_get_string(at(object, path)), expected);
-}
-
-static void assert_json_number(json_object *object, const char *path, uint64_t expected)
-{
-	assert_true(json_object_is_type(at(object, path), json_type_int));
-	assert_true(json_object_get_uint64(at(object, path)) == expected);
-}
-
-static void assert_json_bool(json_object *object, const char *path, bool expected)
-{
-	assert_true(json_object_is_type(at(object, path), json_type_boolean));
-	assert_int_equal(json_object_get_boolean(at(object, path)), expected);
-}
+#include "cli_run.h"
 
 /* ---- verbs ---- */
 
@@ -240,91 +55,26 @@ static void test_status(void **state)
 	assert_non_null(strstr(r.out, "0 live, 0 free"));
 }
 
-static void test_releases(void **state)
+static void test_status_failed(void **state)
 {
 	struct fake *f = fake_get(state);
-	char age[FORMAT_DURATION_STRLEN];
-	struct run r;
-
-	need_program();
-	fill_releases(f);
-	/* Of the second one; its last unit may have gone on when dcdctl looks. */
-	format_duration(now_usec(CLOCK_MONOTONIC), age);
-	age[strcspn(age, " ")] = '\0';
-	run(f, &r, "releases");
-	assert_ok(&r);
-	assert_int_equal(count_lines(r.out), 3);
-	assert_string_equal(cell(r.out, 0, 0), "TAG");
-	assert_string_equal(cell(r.out, 0, 6), "REASON");
-	assert_string_equal(cell(r.out, 1, 0), FAKE_TAG_A);
-	assert_string_equal(cell(r.out, 1, 1), "mem0");
-	assert_string_equal(cell(r.out, 1, 2), "ready");
-	assert_string_equal(cell(r.out, 1, 3), "0s");
-	assert_string_equal(cell(r.out, 1, 4), "1/3");
-	assert_string_equal(cell(r.out, 1, 5), "3");
-	assert_non_null(strstr(r.out, "free, the device must ask again\n"));
-	/* Untagged, without blocks, and with a reason that would clear the screen. */
-	assert_non_null(strstr(r.out, "- (DPA 0x40000000) "));
-	assert_string_equal(cell(r.out, 2, 0), "-");
-	assert_non_null(strstr(r.out, age));
-	assert_non_null(strstr(r.out, "held by pid 1 \\x1b[2J\n"));
-	assert_null(strchr(r.out, '\x1b'));
-
-	run(f, &r, "releases", "--all", "--no-legend");
-	assert_ok(&r);
-	assert_int_equal(count_lines(r.out), 3);
-	assert_string_equal(cell(r.out, 2, 2), "refused");
-
-	/* A tag shows what has ended as well, whatever its case. */
-	run(f, &r, "releases", "0A0B0C0D-0102-4304-8506-0708090A0B0C", "--no-legend");
-	assert_ok(&r);
-	assert_int_equal(count_lines(r.out), 1);
-	assert_string_equal(cell(r.out, 0, 2), "refused");
-	run(f, &r, "releases", FAKE_TAG_UNKNOWN);
-	assert_int_equal(r.status, 5);
-	assert_string_equal(r.out, "");
-	assert_non_null(strstr(r.err, FAKE_TAG_UNKNOWN));
-}
-
-static void test_releases_json(void **state)
-{
-	struct fake *f = fake_get(state);
-	struct plan_device device = { .name = "dax0.1" };
 	struct run r;
 	json_object *j;
 
 	need_program();
-	run(f, &r, "releases", "--json");
+	fake_fail(fake_release(f, 12, FAKE_TAG_A, RELEASE_FAILED), 2);
+	run(f, &r, "status");
+	assert_ok(&r);
+	assert_non_null(strstr(r.out, "Failed:    1 (!), left as it is until somebody mends it:\n"
+				      "           " FAKE_TAG_A " on mem0, see dcdctl show 12\n"));
+	run(f, &r, "status", "--json");
 	assert_ok(&r);
 	j = parse(&r);
-	assert_true(json_object_is_type(j, json_type_array));
-	assert_int_equal(json_object_array_length(j), 0);
+	assert_int_equal(json_object_array_length(at(j, "failed")), 1);
+	assert_json_number(j, "failed/0/id", 12);
+	assert_json_string(j, "failed/0/leftovers/1/object", "memory41");
 	json_object_put(j);
-
-	fill_releases(f);
-	f->releases[0].plan.devices = &device;
-	f->releases[0].plan.n_devices = 1;
-	run(f, &r, "releases", "--json");
-	assert_ok(&r);
-	j = parse(&r);
-	assert_int_equal(json_object_array_length(j), 2);
-	assert_json_string(j, "0/path", "/org/dcdd1/release/1");
-	assert_json_number(j, "0/id", 1);
-	assert_json_string(j, "0/tag", FAKE_TAG_A);
-	assert_json_string(j, "0/state", "ready");
-	assert_json_bool(j, "0/retry_wanted", true);
-	assert_json_number(j, "0/deadline", UINT64_MAX);
-	assert_json_number(j, "0/blocks_offline", 1);
-	assert_json_string(j, "0/devices/0", "dax0.1");
-	assert_json_string(j, "1/tag", "");
-	assert_json_string(j, "1/reason", "held by pid 1 \\x1b[2J");
-	json_object_put(j);
-
-	run(f, &r, "-a", "releases", "--json");
-	assert_ok(&r);
-	j = parse(&r);
-	assert_int_equal(json_object_array_length(j), 3);
-	json_object_put(j);
+	plan_done(&f->releases[0].plan);
 }
 
 static void test_groups(void **state)
@@ -374,6 +124,23 @@ static void test_groups(void **state)
 	assert_int_equal(r.status, 5);
 }
 
+static void test_rescan(void **state)
+{
+	struct fake *f = fake_get(state);
+	struct run r;
+
+	need_program();
+	run(f, &r, "rescan");
+	if (geteuid() == 0) {
+		assert_ok(&r);
+		assert_int_equal(f->rescans, 1);
+	} else {
+		assert_int_equal(r.status, 4);
+		assert_int_equal(f->rescans, 0);
+	}
+	assert_string_equal(r.out, "");
+}
+
 /* ---- the command line ---- */
 
 static void test_usage(void **state)
@@ -386,11 +153,25 @@ static void test_usage(void **state)
 		{ "dcdctl", "status", "--all", NULL },
 		{ "dcdctl", "status", "--no-legend", NULL },
 		{ "dcdctl", "groups", "--all", NULL },
+		{ "dcdctl", "rescan", "--json", NULL },
+		{ "dcdctl", "rescan", "--bytes", NULL },
+		{ "dcdctl", "rescan", "5be1", NULL },
+		{ "dcdctl", "show", NULL },
+		{ "dcdctl", "show", "", NULL },
+		{ "dcdctl", "show", "5be", NULL },
+		{ "dcdctl", "show", "-7", NULL },
+		{ "dcdctl", "show", "5be13bce2", NULL },
+		{ "dcdctl", "show", "5be1-", NULL },
+		{ "dcdctl", "show", "5beg", NULL },
+		{ "dcdctl", "show", FAKE_TAG_A "0", NULL },
 		{ "dcdctl", "groups", "not-a-tag", NULL },
 		{ "dcdctl", "--json=yes", "status", NULL },
 		{ "dcdctl", "frobnicate", "--help", NULL },
 	};
-	static const char *const extra[] = { "dcdctl", "groups", FAKE_TAG_A, FAKE_TAG_B, NULL };
+	static const char *const extra[][5] = {
+		{ "dcdctl", "groups", FAKE_TAG_A, FAKE_TAG_B, NULL },
+		{ "dcdctl", "show", FAKE_TAG_A, "1", NULL },
+	};
 	struct run r;
 
 	(void)state;
@@ -401,14 +182,18 @@ static void test_usage(void **state)
 		assert_string_equal(r.out, "");
 		assert_non_null(strstr(r.err, "Try 'dcdctl --help'"));
 	}
-	run_args(NULL, &r, extra);
-	assert_int_equal(r.status, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(extra); i++) {
+		run_args(NULL, &r, extra[i]);
+		assert_int_equal(r.status, 2);
+	}
 }
 
 static void test_help_and_version(void **state)
 {
-	static const char *const words[] = { "status", "releases",    "groups",	 "--json",
-					     "--all",  "--no-legend", "--bytes", "Exit status" };
+	static const char *const words[] = {
+		"status", "releases", "groups",	     "show TAG|ID", "rescan",
+		"--json", "--all",    "--no-legend", "--bytes",	    "Exit status",
+	};
 	struct run r;
 
 	(void)state;
@@ -425,6 +210,9 @@ static void test_help_and_version(void **state)
 	run(NULL, &r, "groups", "-h");
 	assert_ok(&r);
 	assert_null(strstr(r.out, "--all"));
+	run(NULL, &r, "rescan", "-h");
+	assert_ok(&r);
+	assert_null(strstr(r.out, "--json"));
 	run(NULL, &r, "--version");
 	assert_ok(&r);
 	assert_string_equal(r.out, "dcdctl " DCDD_VERSION "\n");
@@ -435,14 +223,16 @@ static void test_help_and_version(void **state)
 static void test_not_running(void **state)
 {
 	struct fake *f = fake_get(state);
-	static const char *const verb[] = { "status", "releases", "groups" };
+	static const char *const verb[][2] = {
+		{ "status" }, { "releases" }, { "groups" }, { "rescan" }, { "show", "1" },
+	};
 	struct run r;
 
 	need_program();
 	bus_free(f->bus);
 	f->bus = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(verb); i++) {
-		run(f, &r, verb[i]);
+		run(f, &r, verb[i][0], verb[i][1]);
 		assert_int_equal(r.status, 3);
 		assert_string_equal(r.out, "");
 		assert_string_equal(r.err,
@@ -501,6 +291,7 @@ static void test_odd_answers(void **state)
 		{ { "aa{sv}", "a key that is none" }, "groups", 1 },
 		{ { "!org.freedesktop.DBus.Error.AccessDenied", "" }, "groups", 4 },
 		{ { "!org.dcdd1.Error.NotAllowed", "" }, "groups", 4 },
+		{ { "!org.dcdd1.Error.NotAllowed", "" }, "rescan", 4 },
 		{ { "!org.dcdd1.Error.NoSuchTag", "" }, "groups", 5 },
 		{ { "!org.freedesktop.DBus.Error.UnknownObject", "" }, "groups", 5 },
 		{ { "!org.freedesktop.DBus.Error.UnknownMethod", "" }, "groups", 1 },
@@ -553,13 +344,11 @@ static void test_output_fails(void **state)
 	assert_int_equal(WEXITSTATUS(status), 1);
 }
 
-#define CLI_TEST(name) cmocka_unit_test_setup_teardown(name, fake_setup, fake_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CLI_TEST(test_status),	      CLI_TEST(test_releases),
-		CLI_TEST(test_releases_json), CLI_TEST(test_groups),
+		CLI_TEST(test_status),	      CLI_TEST(test_status_failed),
+		CLI_TEST(test_groups),	      CLI_TEST(test_rescan),
 		cmocka_unit_test(test_usage), cmocka_unit_test(test_help_and_version),
 		CLI_TEST(test_not_running),   cmocka_unit_test(test_no_bus),
 		CLI_TEST(test_odd_answers),   CLI_TEST(test_output_fails),
