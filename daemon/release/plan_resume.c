@@ -19,6 +19,10 @@ int plan_build_finish(struct plan *plan, const struct inventory *inv)
 
 	if (r < 0)
 		return r;
+	plan->blocks_total = 0;
+	for (size_t i = 0; i < plan->n_blocks; i++)
+		plan->blocks_total += plan->blocks[i].state == BLOCK_ONLINE;
+	plan->blocks_offline = plan->blocks_total;
 	for (uint32_t d = 0; d < plan->n_devices; d++) {
 		const struct dax_device *dev = plan_find_device(plan, d, inv);
 

@@ -57,10 +57,11 @@ static void test_unknown(void **state)
 
 static void test_steps(void **state)
 {
-	static const char *const names[] = {
-		"offline-block", "unplug", "unbind", "size-zero",	    "delete",	   "claim",
-		"bind",		 "new-id", "plug",   "offline-block-again", "online-block"
-	};
+	static const char *const names[] = { "save",	    "offline-block", "unplug",
+					     "unbind",	    "size-zero",     "delete",
+					     "create",	    "claim",	     "bind",
+					     "new-id",	    "plug",	     "offline-block-again",
+					     "online-block" };
 
 	(void)state;
 	assert_int_equal(ARRAY_SIZE(names), _STEP_KIND_MAX);
