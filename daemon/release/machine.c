@@ -91,7 +91,7 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 		machine_reason(r, "in use again as soon as it was free: %s", why);
 		return machine_postpone(r, in, r->reason);
 	}
-	return machine_become_ready(r, in);
+	return machine_free(r, in);
 }
 
 static unsigned ready_scanned(struct release *r, const struct machine_input *in,

@@ -23,6 +23,25 @@ static void append_renames(const struct release *r, char *buf, size_t size)
 	}
 }
 
+/*
+ * ", but dax0.1/state says offline": where it was of no use, blocks were brought online one by one,
+ * which the kernel does not note there.
+ */
+static void append_stale(const struct release *r, const struct inventory *inv, char *buf,
+			 size_t size)
+{
+	for (uint32_t i = 0; i < inv->n_devices; i++) {
+		const struct dax_device *dev = &inv->devices[i];
+		size_t n = strlen(buf);
+
+		for (size_t d = 0; d < r->plan.n_devices && n < size; d++)
+			if (r->plan.devices[d].atomic && !startswith(dev->state, "online") &&
+			    streq(dev->name, r->plan.devices[d].name))
+				(void)snprintf(buf + n, size - n, ", but %s/state says %.16s",
+					       dev->name, dev->state);
+	}
+}
+
 /* Everything of ours is as before. */
 static unsigned back_whole(struct release *r, const struct machine_input *in)
 {
@@ -39,6 +58,7 @@ static unsigned back_whole(struct release *r, const struct machine_input *in)
 	} else {
 		(void)snprintf(text, sizeof(text), "%.130s; everything is as before", r->failure);
 		append_renames(r, text, sizeof(text));
+		append_stale(r, in->inventory, text, sizeof(text));
 	}
 	if (!r->recovered || r->attempts > 0)
 		return machine_postpone(r, in, text);
@@ -64,11 +84,7 @@ static unsigned back_failed(struct release *r, const struct machine_input *in)
 	return machine_finish(r, in, RELEASE_FAILED, USEC_INFINITY);
 }
 
-/*
- * A step that failed may have done its work all the same, or another hand did it: free is as whole
- * as before, and nothing is gained by claiming it once more. What is left of its devices goes.
- */
-static unsigned back_free(struct release *r, const struct machine_input *in)
+unsigned machine_free(struct release *r, const struct machine_input *in)
 {
 	if (r->finishing || plan_build_finish(&r->plan, in->inventory) <= 0)
 		return machine_become_ready(r, in);
@@ -129,7 +145,7 @@ unsigned machine_back_scanned(struct release *r, const struct machine_input *in,
 	int n;
 
 	if (tag_group_is_free(in->inventory, group, NULL))
-		return back_free(r, in);
+		return machine_free(r, in);
 	if (r->rounds == 0 && may_resume(r, in, group) &&
 	    plan_build_resume(&r->plan, in->inventory, group) == 0)
 		return resume(r, in);
@@ -161,7 +177,7 @@ static bool gave_back(const struct release *r)
 unsigned machine_back_gone(struct release *r, const struct machine_input *in)
 {
 	if (!r->finishing && plan_build_finish(&r->plan, in->inventory) > 0)
-		return back_free(r, in);
+		return machine_free(r, in);
 	if (gave_back(r) || r->finishing)
 		return machine_finish_gone(r, in);
 	return machine_finish_vanished(r, in, "it was being rolled back");

@@ -49,3 +49,10 @@ unsigned machine_advance(struct release *r, const struct machine_input *in);
 unsigned machine_back_scanned(struct release *r, const struct machine_input *in,
 			      const struct tag_group *group);
 unsigned machine_back_gone(struct release *r, const struct machine_input *in);
+
+/*
+ * The group is free: by the last step, by one that failed and had its effect all the same, or by
+ * another hand; that is as whole as before, and nothing is gained by claiming it once more. What is
+ * left of its devices is deleted, tried once, and it is ready.
+ */
+unsigned machine_free(struct release *r, const struct machine_input *in);

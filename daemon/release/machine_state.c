@@ -125,6 +125,20 @@ unsigned machine_wait_for_outcome(struct release *r, const struct machine_input 
 				  usec_add(in->now, in->policy->settle_time << (2 * r->checks++)));
 }
 
+/* "; dax0.1 is left, empty: Device or resource busy", for what could not be deleted. */
+static void append_left(struct release *r)
+{
+	for (size_t i = 0; i < r->plan.forward.n; i++) {
+		const struct step *step = &r->plan.forward.items[i];
+		size_t n = strlen(r->reason);
+
+		if (step->kind == STEP_DELETE && step->state == STEP_ERROR)
+			(void)snprintf(r->reason + n, sizeof(r->reason) - n,
+				       "; %s is left, empty: %s",
+				       r->plan.devices[step->device].name, strerror(-step->error));
+	}
+}
+
 /* The group is there, nothing claims it, and the kernel has had its time to release it. */
 unsigned machine_become_ready(struct release *r, const struct machine_input *in)
 {
@@ -140,5 +154,6 @@ unsigned machine_become_ready(struct release *r, const struct machine_input *in)
 	else
 		machine_reason(r,
 			       "free; the kernel keeps no request, so the device must ask again");
+	append_left(r);
 	return machine_wait_for_outcome(r, in) | (again ? 0 : MACHINE_READY);
 }

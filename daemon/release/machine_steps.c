@@ -121,6 +121,20 @@ static double seconds(usec_t from, usec_t to)
 	return to > from ? (double)(to - from) / 1e6 : 0;
 }
 
+/*
+ * Without its journal a release changes nothing; so there is nothing to roll back, and what another
+ * hand does to the group meanwhile is none of its business.
+ */
+static unsigned not_begun(struct release *r, const struct machine_input *in,
+			  const struct worker_reply *reply, int error)
+{
+	const char *what = reply->message[0] ? reply->message : "cannot write the undo journal";
+
+	machine_reason(r, "%.150s: %s; nothing was changed", what,
+		       r->cancelled && !r->stopping ? "timed out" : strerror(-error));
+	return machine_postpone(r, in, r->reason);
+}
+
 static unsigned forward_done(struct release *r, const struct machine_input *in, struct step *step,
 			     const struct worker_reply *reply, int error)
 {
@@ -141,6 +155,8 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 	/* The group is free without the deletion too; a device of size 0 harms nobody. */
 	if (error < 0 && step->kind != STEP_DELETE) {
 		(void)plan_step_text(&r->plan, step, text);
+		if (step->kind == STEP_SAVE)
+			return not_begun(r, in, reply, error);
 		if (r->stopping && error == -EINTR)
 			return machine_fail(r, in, "dcdd is stopping");
 		if (r->cancelled && release_timed_out(r, in))

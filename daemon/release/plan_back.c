@@ -53,12 +53,36 @@ static void block_differs(struct diff *diff, const struct plan_block *want,
 	}
 }
 
+static bool any_online(const struct inventory *inv, const struct dax_device *dev)
+{
+	for (uint32_t i = 0; i < dev->n_blocks; i++)
+		if (inv->blocks[dev->first_block + i].state != BLOCK_OFFLINE)
+			return true;
+	return false;
+}
+
+/*
+ * Whether the device's own `state` brings its blocks back: what it took away comes no other way,
+ * and it tells the truth again only if it was asked. What is there can be had one by one, too, if
+ * that does not succeed; and must, if some is online already.
+ */
+static bool plug_absent(const struct plan_device *saved, const struct dax_device *dev)
+{
+	return saved->atomic || (dev->state[0] && dev->mode == DAX_MODE_SYSTEM_RAM);
+}
+
+static bool plug_present(const struct diff *diff, const struct plan_device *saved,
+			 const struct dax_device *dev)
+{
+	return saved->atomic && diff->round % 4 != 3 && !any_online(diff->inv, dev);
+}
+
 /* What brings the blocks of one device back, given that its driver is or will be bound. */
 static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_t d)
 {
-	/* Blocks that an unplug took away come back only by the device's `state`. */
-	const bool by_state = diff->plan->devices[d].atomic ||
-			      (dev->state[0] && dev->mode == DAX_MODE_SYSTEM_RAM);
+	const struct plan_device *saved = &diff->plan->devices[d];
+	const bool absent_by_state = plug_absent(saved, dev);
+	const bool present_by_state = plug_present(diff, saved, dev);
 	bool plugged = false;
 
 	for (size_t i = 0; i < diff->plan->n_blocks; i++) {
@@ -82,7 +106,7 @@ static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_
 			continue;
 		block_differs(diff, want, have);
 
-		if (!have && by_state) {
+		if (have ? present_by_state : absent_by_state) {
 			step.kind = STEP_PLUG;
 			if (!plugged)
 				add_back(diff, step);

@@ -55,15 +55,12 @@ static void block_command(const struct plan *plan, const struct plan_difference 
 	const unsigned long long n = diff->block;
 	const char *value = online_value(diff->want_zone);
 
-	if (diff->absent) {
-		/* Without that attribute, blocks come with the driver. */
-		if (dev->atomic)
-			TEXT(ret->command, "echo %s >" DAX "%s/state", value, dev->name);
-		return;
-	}
-	if (diff->want != BLOCK_ONLINE)
+	/* Without that attribute, the blocks come with the driver, which is bound before. */
+	if (diff->absent && dev->atomic)
+		TEXT(ret->command, "echo %s >" DAX "%s/state", value, dev->name);
+	else if (diff->want != BLOCK_ONLINE)
 		TEXT(ret->command, "echo offline >" MEMORY "%llu/state", n);
-	else if (diff->have == BLOCK_ONLINE)
+	else if (!diff->absent && diff->have == BLOCK_ONLINE)
 		TEXT(ret->command,
 		     "echo offline >" MEMORY "%llu/state && echo %s >" MEMORY "%llu/state", n,
 		     value, n);

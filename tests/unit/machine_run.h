@@ -27,7 +27,7 @@ struct run {
 	/* Faults: the write with this number gets the error, with or without its effect. */
 	unsigned fail_at;
 	int fail_error;
-	bool fail_effect;
+	bool fail_effect, fail_for_ever;
 	unsigned interfere_permille; /* another hand changes a block before a write */
 	unsigned retry_permille;     /* the device retries */
 	unsigned seed;
@@ -92,7 +92,8 @@ static inline void do_write(struct run *run, const struct worker_request *req,
 			    struct worker_reply *reply)
 {
 	struct fake_host *h = &run->host;
-	bool fail = run->fail_at > 0 && h->writes + 1 == run->fail_at;
+	bool fail = run->fail_at > 0 && (h->writes + 1 == run->fail_at ||
+					 (run->fail_for_ever && h->writes >= run->fail_at));
 
 	*reply = (struct worker_reply){ .elapsed = 1000 };
 	if (req->op == WORKER_PUBLISH) {

@@ -110,6 +110,30 @@ static void test_failed_with_its_effect(void **state)
 	end(&run);
 }
 
+/* What cannot be deleted is tried once more, and then named. */
+static void test_delete_fails(void **state)
+{
+	struct run run = { .fail_at = 6, .fail_error = -EBUSY };
+
+	(void)state;
+	(void)fake_add_group(&run.host, 1, 1, 3, "dax0.1");
+	begin(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	assert_int_equal(run.host.writes, 7);
+	assert_false(run.host.devices[0].exists);
+	assert_null(strstr(run.r->reason, "dax0.1"));
+	end(&run);
+
+	run = (struct run){ .fail_at = 6, .fail_for_ever = true, .fail_error = -EBUSY };
+	(void)fake_add_group(&run.host, 1, 1, 3, "dax0.1");
+	begin(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	assert_int_equal(run.host.writes, 7);
+	assert_true(group_is_free(&run));
+	assert_non_null(strstr(run.r->reason, "dax0.1 is left, empty: Device or resource busy"));
+	end(&run);
+}
+
 static void test_stop_rolls_back(void **state)
 {
 	struct run run = { 0 };
@@ -283,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_deferred_succeeds_later),
 		cmocka_unit_test(test_left_behind_is_not_free),
 		cmocka_unit_test(test_failed_with_its_effect),
+		cmocka_unit_test(test_delete_fails),
 		cmocka_unit_test(test_stop_rolls_back),
 		cmocka_unit_test(test_step_deadline_cancels_then_abandons),
 		cmocka_unit_test(test_every_step_failing),
