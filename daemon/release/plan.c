@@ -78,6 +78,13 @@ void plan_add_step(struct steps *steps, struct step step)
 	steps->items[steps->n++] = step;
 }
 
+static int compare_blocks(const void *a, const void *b)
+{
+	const struct plan_block *x = a, *y = b;
+
+	return (x->number > y->number) - (x->number < y->number);
+}
+
 static void add_offline_steps(struct plan *plan)
 {
 	for (uint32_t d = 0; d < plan->n_devices; d++) {
@@ -141,6 +148,8 @@ int plan_build(const struct inventory *inv, const struct tag_group *group,
 
 	for (size_t i = 0; i < n_devices; i++)
 		save_device(&plan, inv, &inv->devices[devices[i]], settings->method);
+	if (plan.n_blocks > 0)
+		qsort(plan.blocks, plan.n_blocks, sizeof(*plan.blocks), compare_blocks);
 	plan_add_step(&plan.forward, (struct step){ .kind = STEP_SAVE });
 	add_offline_steps(&plan);
 	add_detach_steps(&plan);

@@ -55,8 +55,8 @@ struct undo_record {
 void undo_record_done(struct undo_record *record);
 
 /*
- * All that is known before the first step, as the text of a new file. Caller frees *@ret. 0 or
- * -ENOMEM.
+ * All that is known before the first step, as the text of a new file; and why it is being rolled
+ * back, if it is. Caller frees *@ret. 0; -ENOMEM; -EINVAL: the plan's slices do not fit its arrays.
  */
 int undo_encode(const struct release *release, const char *boot_id, char **ret, size_t *ret_size);
 
@@ -94,7 +94,8 @@ DEFINE_CLEANUP(struct undo_store *, undo_store_free);
 /*
  * Writes the draft of the release's journal (mode 0600, over one that is left), not yet durable;
  * *@ret_path (UNDO_PATH_MAX) is what WORKER_PUBLISH is to be given. The notes so far of a journal
- * that exists already are replaced by the plan as it is now. 0 or negative errno.
+ * that exists already are replaced by the plan as it is now. 0 or negative errno; -EINVAL: it
+ * could not be read again (a name that is none, blocks not in order, more than the limits).
  */
 #define UNDO_PATH_MAX 192
 int undo_draft(struct undo_store *store, const struct release *release,
@@ -102,8 +103,10 @@ int undo_draft(struct undo_store *store, const struct release *release,
 
 /*
  * Appends one line to the release's journal. @step for the first two notes, @text for the others;
- * @worker is a pid or 0. 0 or negative errno; a line that was written only in part is cut off
- * again, or else nothing more can be appended (-EIO).
+ * @worker is a pid or 0. Where only a draft exists, it is that which gets the line. 0; -ENOENT:
+ * there is neither; -ESTALE: what has the journal's name is not what we wrote or read; -EIO: it is
+ * shorter than that, or a line that was written only in part could not be cut off again; or other
+ * negative errno.
  */
 int undo_append(struct undo_store *store, const struct release *release, enum undo_note note,
 		const struct step *step, int32_t worker, const char *text);

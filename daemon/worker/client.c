@@ -307,7 +307,7 @@ void worker_cancel(struct worker *w)
 {
 	static const struct timeval repeat = { .tv_usec = CANCEL_REPEAT_USEC };
 
-	if (!w->done || w->op != WORKER_WRITE || event_pending(w->timer, EV_TIMEOUT, NULL))
+	if (!w->done || w->op == WORKER_SCAN || event_pending(w->timer, EV_TIMEOUT, NULL))
 		return;
 	child_kill(w->child, WORKER_CANCEL_SIGNAL);
 	(void)event_add(w->timer, &repeat);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guard: reads a dax device and every memory block its mappings touch, and says whether the
- * memory may be handed back now. It believes nobody: not the plan, not the inventory, not what the
- * kernel answered to an earlier write. Whatever cannot be read or understood counts as in use.
+ * The guard: reads a dax device, and says whether it is the expected one; reads every memory block
+ * its mappings touch, and says whether the memory may be handed back now. It believes nobody: not
+ * the plan, not the inventory, not what the kernel answered to an earlier write. Whatever cannot be
+ * read or understood counts as in use.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -56,10 +57,12 @@ static int _printf_(3, 4) refuse(const struct check *c, int error, const char *f
 /* A read failed: in use as far as we know, unless it was us who interrupted it. */
 static int refuse_unread(const struct check *c, int error, const char *what)
 {
+	int r = error == -EINTR ? -EINTR : -EBUSY;
 	char text[64];
 
-	return refuse(c, error == -EINTR ? -EINTR : -EBUSY, "%s: cannot read %s: %s",
-		      c->expect->device, what, strerror_r(-error, text, sizeof(text)));
+	(void)refuse(c, r, "%s: cannot read %s: %s", c->expect->device, what,
+		     strerror_r(-error, text, sizeof(text)));
+	return r;
 }
 
 static int read_number(const struct check *c, int dir_fd, const char *name, int base, uint64_t *ret)
@@ -236,18 +239,26 @@ static int check_expected(const struct check *c, const struct claim *claim)
 	return 0;
 }
 
-static int read_block_size(const struct check *c, int memory_fd, uint64_t *ret)
+/* The directory of the memory blocks, and how large they are. */
+static int open_memory(const struct check *c, int sysfs_fd, int *ret_fd, uint64_t *ret_block_size)
 {
+	_cleanup_close_ int fd = -EBADF;
 	uint64_t size = 0;
 	int r;
 
-	r = read_number(c, memory_fd, "block_size_bytes", 16, &size);
+	fd = attr_open_beneath(sysfs_fd, "devices/system/memory", O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return refuse_unread(c, fd, "devices/system/memory");
+	r = read_number(c, fd, "block_size_bytes", 16, &size);
 	if (r < 0)
 		return r;
-	if (size < BLOCK_SIZE_MIN || size > BLOCK_SIZE_MAX || (size & (size - 1)))
-		return refuse(c, -EBUSY, "%s: no memory block has 0x%" PRIx64 " bytes",
-			      c->expect->device, size);
-	*ret = size;
+	if (size < BLOCK_SIZE_MIN || size > BLOCK_SIZE_MAX || (size & (size - 1))) {
+		(void)refuse(c, -EBUSY, "%s: no memory block has 0x%" PRIx64 " bytes",
+			     c->expect->device, size);
+		return -EBUSY;
+	}
+	*ret_fd = take_fd(&fd);
+	*ret_block_size = size;
 	return 0;
 }
 
@@ -279,10 +290,7 @@ static int check_blocks(const struct check *c, int sysfs_fd, const struct claim 
 	uint64_t block_size = 0, next = 0, left = BLOCKS_MAX;
 	int r;
 
-	memory_fd = attr_open_beneath(sysfs_fd, "devices/system/memory", O_PATH | O_DIRECTORY);
-	if (memory_fd < 0)
-		return refuse_unread(c, memory_fd, "devices/system/memory");
-	r = read_block_size(c, memory_fd, &block_size);
+	r = open_memory(c, sysfs_fd, &memory_fd, &block_size);
 	if (r < 0)
 		return r;
 
@@ -314,30 +322,75 @@ static bool claim_equal(const struct claim *a, const struct claim *b)
 	return true;
 }
 
+/* Opens the expected device, and reads that it is the expected one. */
+static int open_expected(const struct check *c, int sysfs_fd, int *ret_fd, struct claim *ret_claim)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char path[DEV_NAME_MAX + 32];
+	int r;
+
+	if (c->size > 0)
+		c->message[0] = '\0';
+	if (!attr_is_dax_name(c->expect->device))
+		return refuse(c, -EPERM, "no dax device is expected");
+
+	(void)snprintf(path, sizeof(path), "bus/dax/devices/%s", c->expect->device);
+	fd = attr_open_beneath(sysfs_fd, path, O_PATH | O_DIRECTORY);
+	if (fd == -ENOENT)
+		return refuse(c, -ESTALE, "%s has gone", c->expect->device);
+	if (fd < 0)
+		return refuse_unread(c, fd, path);
+
+	r = read_claim(c, fd, ret_claim);
+	if (r < 0)
+		return r;
+	r = check_expected(c, ret_claim);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int guard_check_device(int sysfs_fd, const struct guard_expect *expect, char *ret_message,
+		       size_t size)
+{
+	const struct check c = { .expect = expect, .message = ret_message, .size = size };
+	_cleanup_(claim_done) struct claim claim = {};
+	_cleanup_close_ int device_fd = -EBADF;
+
+	return open_expected(&c, sysfs_fd, &device_fd, &claim);
+}
+
+int guard_check_block(int sysfs_fd, const struct guard_expect *expect, uint64_t number,
+		      char *ret_message, size_t size)
+{
+	const struct check c = { .expect = expect, .message = ret_message, .size = size };
+	_cleanup_close_ int device_fd = -EBADF, memory_fd = -EBADF;
+	_cleanup_(claim_done) struct claim claim = {};
+	uint64_t block_size = 0;
+	int r;
+
+	r = open_expected(&c, sysfs_fd, &device_fd, &claim);
+	if (r < 0)
+		return r;
+	r = open_memory(&c, sysfs_fd, &memory_fd, &block_size);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < claim.n_mappings; i++)
+		if (number >= claim.mappings[i].start / block_size &&
+		    number <= (range_end(&claim.mappings[i]) - 1) / block_size)
+			return 0;
+	return refuse(&c, -ESTALE, "memory%" PRIu64 " is no part of %s", number, expect->device);
+}
+
 int guard_check(int sysfs_fd, const struct guard_expect *expect, char *ret_message, size_t size)
 {
 	const struct check c = { .expect = expect, .message = ret_message, .size = size };
 	_cleanup_(claim_done) struct claim claim = {}, again = {};
 	_cleanup_close_ int device_fd = -EBADF;
-	char path[DEV_NAME_MAX + 32];
 	int r;
 
-	if (size > 0)
-		ret_message[0] = '\0';
-	if (!attr_is_dax_name(expect->device))
-		return refuse(&c, -EPERM, "no dax device is expected");
-
-	(void)snprintf(path, sizeof(path), "bus/dax/devices/%s", expect->device);
-	device_fd = attr_open_beneath(sysfs_fd, path, O_PATH | O_DIRECTORY);
-	if (device_fd == -ENOENT)
-		return refuse(&c, -ESTALE, "%s has gone", expect->device);
-	if (device_fd < 0)
-		return refuse_unread(&c, device_fd, path);
-
-	r = read_claim(&c, device_fd, &claim);
-	if (r < 0)
-		return r;
-	r = check_expected(&c, &claim);
+	r = open_expected(&c, sysfs_fd, &device_fd, &claim);
 	if (r < 0)
 		return r;
 	r = check_blocks(&c, sysfs_fd, &claim);

@@ -16,6 +16,7 @@
 #include "attr.h"
 #include "guard.h"
 #include "protocol.h"
+#include "publish.h"
 
 struct process {
 	int fd; /* the daemon */
@@ -123,16 +124,24 @@ static void do_write(const struct process *p, const struct worker_request *reque
 	(void)read_watch(p->sysfs_fd, request->watch, reply->after);
 }
 
+static void do_publish(const struct worker_request *request, struct worker_reply *reply)
+{
+	(void)block_cancel(false);
+	reply->error = publish(request->path, &reply->elapsed, reply->message,
+			       sizeof(reply->message));
+	(void)block_cancel(true);
+}
+
 /* Scans into a sealed memory file: what the daemon maps or reads cannot change any more. */
-static int do_scan(const struct process *p, usec_t *ret_elapsed, int *ret_fd)
+static int do_scan(const struct process *p, struct worker_reply *reply, int *ret_fd)
 {
 	_cleanup_(inventory_freep) struct inventory *inventory = NULL;
 	_cleanup_close_ int fd = -EBADF;
 	usec_t begin = now_usec(CLOCK_MONOTONIC);
 	int r;
 
-	r = inventory_scan(p->sysfs, p->proc, &inventory);
-	*ret_elapsed = now_usec(CLOCK_MONOTONIC) - begin;
+	r = inventory_scan(p->sysfs, p->proc, &inventory, reply->message, sizeof(reply->message));
+	reply->elapsed = now_usec(CLOCK_MONOTONIC) - begin;
 	if (r < 0)
 		return r;
 
@@ -166,7 +175,10 @@ static int serve_one(const struct process *p)
 		do_write(p, &request, &reply);
 		break;
 	case WORKER_SCAN:
-		reply.error = do_scan(p, &reply.elapsed, &inventory_fd);
+		reply.error = do_scan(p, &reply, &inventory_fd);
+		break;
+	case WORKER_PUBLISH:
+		do_publish(&request, &reply);
 		break;
 	}
 	return protocol_send_reply(p->fd, id, &reply, inventory_fd, 0);

@@ -5,7 +5,7 @@
 #include "protocol.h"
 
 /* To be raised with every change of the structs below or of what is in them. */
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 #define WIRE_MAGIC_REQUEST UINT32_C(0x51444344) /* "DCDQ" */
 #define WIRE_MAGIC_REPLY UINT32_C(0x52444344)	/* "DCDR" */
 
@@ -129,7 +129,7 @@ int protocol_send_request(int fd, uint64_t id, const struct worker_request *requ
 
 static bool request_valid(const struct worker_request *r)
 {
-	if (r->op != WORKER_WRITE && r->op != WORKER_SCAN)
+	if (r->op != WORKER_WRITE && r->op != WORKER_SCAN && r->op != WORKER_PUBLISH)
 		return false;
 	return IS_STRING(r->path) && IS_STRING(r->value) && IS_STRING(r->watch) &&
 	       IS_STRING(r->skip_if) && IS_STRING(r->expect.device);

@@ -28,9 +28,10 @@ enum worker_op {
 };
 
 /*
- * What a device must still look like for a destructive write to be made. The guard in the worker
- * (guard.h) refuses unless the device matches and every byte of every mapping was read, right
- * before the write, as absent or offline.
+ * What a device must still look like for a write about it, or about one of its memory blocks, to be
+ * made. The guard in the worker (guard.h) refuses unless the device was read, right before the
+ * write, as this one; and, for what could hand memory back, every byte of every mapping as absent
+ * or offline.
  */
 struct guard_expect {
 	char device[DEV_NAME_MAX];
@@ -51,14 +52,15 @@ struct worker_request {
 	 * not judged then: -EALREADY comes before any refusal by the guard.
 	 */
 	char skip_if[WORKER_VALUE_MAX];
-	struct guard_expect expect; /* used if the write is destructive */
+	struct guard_expect expect; /* the device that the write is about; create has none */
 };
 
 struct worker_reply {
 	int error;	/* 0 or negative errno of the write or scan; see guard.h for the guard's */
 	usec_t elapsed; /* in the write itself */
 	char before[WORKER_VALUE_MAX], after[WORKER_VALUE_MAX]; /* watch; "" if unreadable/absent */
-	char message[160];	     /* if the guard refused: why, naming the object */
+	/* Why, naming the object: if the guard refused, or the scan failed. */
+	char message[160];
 	struct inventory *inventory; /* WORKER_SCAN only; the callback takes it over */
 };
 
@@ -93,7 +95,7 @@ int worker_submit(struct worker *w, const struct worker_request *request, worker
 		  void *userdata);
 
 /*
- * Interrupts the write under way: signals now and every 100 ms until the answer is there. The
+ * Interrupts the write or publication under way: signals now and every 100 ms until the answer is there. The
  * answer then is mostly -EINTR, but may be success. Does nothing if idle or scanning.
  */
 void worker_cancel(struct worker *w);

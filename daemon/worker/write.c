@@ -2,7 +2,7 @@
 /*
  * The one function of the daemon that writes to sysfs. What a write means is judged by where the
  * path really leads (the kernel reaches one attribute by several links), and only what is on the
- * list below is written at all; what could hand memory back goes through the guard first.
+ * list below is written at all; whatever is about a device goes through the guard first.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -15,8 +15,21 @@
 
 enum write_kind {
 	WRITE_NEVER,
-	WRITE_HARMLESS,	   /* the kernel itself keeps it safe, and it can be undone */
-	WRITE_DESTRUCTIVE, /* on memory in use, the kernel lets it through */
+	WRITE_CREATE, /* about no device yet */
+	/* The kernel itself keeps these safe, and they can be undone: */
+	WRITE_BLOCK,  /* about a memory block of a device */
+	WRITE_DEVICE, /* about a device */
+	WRITE_CLAIM,  /* about a device that claims nothing yet */
+	/* On memory in use, the kernel lets it through: */
+	WRITE_DESTRUCTIVE,
+};
+
+/* What a write is about. */
+struct subject {
+	enum write_kind kind;
+	const char *device; /* by the directory or the value; NULL: memory block, create */
+	bool in_directory;  /* it is the directory that names the device */
+	uint64_t block;	    /* WRITE_BLOCK: its number */
 };
 
 /* An attribute, by where it is and not by the name it was asked for under. */
@@ -107,54 +120,43 @@ static enum write_kind classify_block(const char *name, const char *value)
 	static const char *const states[] = { "offline", "online", "online_movable",
 					      "online_kernel" };
 
-	return streq(name, "state") && is_one_of(value, states, ARRAY_SIZE(states)) ? WRITE_HARMLESS
+	return streq(name, "state") && is_one_of(value, states, ARRAY_SIZE(states)) ? WRITE_BLOCK
 										    : WRITE_NEVER;
 }
 
 /* bus/dax/drivers/D/…: the value is the device. */
-static enum write_kind classify_driver(const char *driver, const char *name, const char *value,
-				       const char **ret_device)
+static enum write_kind classify_driver(const char *driver, const char *name, const char *value)
 {
 	static const char *const drivers[] = { "kmem", "device_dax", "fsdev_dax" };
-	static const char *const harmless[] = { "bind", "new_id", "remove_id" };
+	static const char *const binding[] = { "bind", "new_id" };
 
 	if (!is_one_of(driver, drivers, ARRAY_SIZE(drivers)) || !attr_is_dax_name(value))
 		return WRITE_NEVER;
-	if (is_one_of(name, harmless, ARRAY_SIZE(harmless)))
-		return WRITE_HARMLESS;
-	if (!streq(name, "unbind"))
-		return WRITE_NEVER;
-	*ret_device = value;
-	return WRITE_DESTRUCTIVE;
+	if (is_one_of(name, binding, ARRAY_SIZE(binding)))
+		return WRITE_DEVICE;
+	return streq(name, "unbind") ? WRITE_DESTRUCTIVE : WRITE_NEVER;
 }
 
 /* daxX.Y/…: the directory is the device. `unplugged` offlines and removes, or changes nothing. */
-static enum write_kind classify_device(const char *device, const char *name, const char *value,
-				       const char **ret_device)
+static enum write_kind classify_device(const char *name, const char *value)
 {
 	static const char *const states[] = { "unplugged", "online", "online_movable",
 					      "online_kernel" };
 	struct tag tag;
 
 	if (streq(name, "state") && is_one_of(value, states, ARRAY_SIZE(states)))
-		return WRITE_HARMLESS;
+		return WRITE_DEVICE;
 	if (streq(name, "uuid") && (streq(value, "0") || tag_parse(value, &tag) == 0))
-		return WRITE_HARMLESS;
-	if (!streq(name, "size") || !streq(value, "0"))
-		return WRITE_NEVER;
-	*ret_device = device;
-	return WRITE_DESTRUCTIVE;
+		return WRITE_CLAIM;
+	return streq(name, "size") && streq(value, "0") ? WRITE_DESTRUCTIVE : WRITE_NEVER;
 }
 
 /* dax_regionN/dax_region/…: the value is the device. */
-static enum write_kind classify_region(const char *name, const char *value, const char **ret_device)
+static enum write_kind classify_region(const char *name, const char *value)
 {
 	if (streq(name, "create") && streq(value, "1"))
-		return WRITE_HARMLESS;
-	if (!streq(name, "delete") || !attr_is_dax_name(value))
-		return WRITE_NEVER;
-	*ret_device = value;
-	return WRITE_DESTRUCTIVE;
+		return WRITE_CREATE;
+	return streq(name, "delete") && attr_is_dax_name(value) ? WRITE_DESTRUCTIVE : WRITE_NEVER;
 }
 
 /* Whether @dir is …/dax_regionN/dax_region. */
@@ -171,31 +173,38 @@ static bool is_dax_region(const char *dir)
 	return name_number(last_component(parent), "dax_region", &number);
 }
 
-/* The whole list. *@ret_device is set if the write is destructive: whose memory it is about. */
-static enum write_kind classify(const struct target *target, const char *value,
-				const char **ret_device)
+/* The whole list. What *@ret names is within @target or @value. */
+static void classify(const struct target *target, const char *value, struct subject *ret)
 {
 	const char *last = last_component(target->dir);
 	const char *rest;
-	uint64_t number;
 
+	*ret = (struct subject){ .kind = WRITE_NEVER };
 	rest = startswith(target->dir, "devices/system/memory/");
-	if (rest)
-		return name_number(rest, "memory", &number) ? classify_block(target->name, value)
-							    : WRITE_NEVER;
+	if (rest) {
+		if (name_number(rest, "memory", &ret->block))
+			ret->kind = classify_block(target->name, value);
+		return;
+	}
 	rest = startswith(target->dir, "bus/dax/drivers/");
-	if (rest)
-		return classify_driver(rest, target->name, value, ret_device);
+	if (rest) {
+		ret->kind = classify_driver(rest, target->name, value);
+		ret->device = value;
+		return;
+	}
 	if (!startswith(target->dir, "devices/"))
-		return WRITE_NEVER;
-	if (attr_is_dax_name(last))
-		return classify_device(last, target->name, value, ret_device);
-	if (is_dax_region(target->dir))
-		return classify_region(target->name, value, ret_device);
-	return WRITE_NEVER;
+		return;
+	if (attr_is_dax_name(last)) {
+		ret->kind = classify_device(target->name, value);
+		ret->device = last;
+		ret->in_directory = true;
+	} else if (is_dax_region(target->dir)) {
+		ret->kind = classify_region(target->name, value);
+		ret->device = ret->kind == WRITE_CREATE ? NULL : value;
+	}
 }
 
-/* The device whose size is written must be the one that the guard finds under its name. */
+/* The device whose attribute is written must be the one that the guard finds under its name. */
 static int check_same_device(int sysfs_fd, const struct target *target, const char *device,
 			     char *message, size_t size)
 {
@@ -206,8 +215,11 @@ static int check_same_device(int sysfs_fd, const struct target *target, const ch
 	(void)snprintf(path, sizeof(path), "bus/dax/devices/%.*s", DEV_NAME_MAX, device);
 	fd = attr_open_beneath(sysfs_fd, path, O_PATH | O_DIRECTORY);
 	r = fd < 0 ? fd : real_path(sysfs_fd, fd, dir, sizeof(dir));
+	if (r == -ENOENT)
+		return refuse(message, size, -ESTALE, "%s has gone", device);
 	if (r < 0)
-		return refuse(message, size, r == -ENOENT ? -ESTALE : r, "%s has gone", device);
+		return refuse(message, size, r == -EINTR ? -EINTR : -EBUSY, "cannot look up %s",
+			      device);
 	if (!streq(dir, target->dir))
 		return refuse(message, size, -EPERM, "%s is not the device at %s", device,
 			      target->dir);
@@ -225,41 +237,88 @@ static int write_once(int fd, const char *value, usec_t *ret_elapsed)
 	return r;
 }
 
+static bool value_is_tag(const char *value, const struct tag *expected)
+{
+	struct tag tag;
+
+	if (streq(value, "0"))
+		return tag_is_null(expected);
+	return tag_parse(value, &tag) == 0 && tag_equal(&tag, expected);
+}
+
+/* What does not depend on the host: whether the write is about the device that it says it is. */
+static int check_named(const struct target *target, const struct subject *subject,
+		       const char *value, const struct guard_expect *expect, char *message,
+		       size_t size)
+{
+	if (subject->kind == WRITE_CREATE)
+		return 0;
+	if (!expect || !expect->device[0])
+		return refuse(message, size, -EPERM, "%s of %s without saying what it is",
+			      target->name,
+			      subject->device ? subject->device : last_component(target->dir));
+	if (subject->device && !streq(subject->device, expect->device))
+		return refuse(message, size, -EPERM, "%s of %s, but %s is expected", target->name,
+			      subject->device, expect->device);
+	if (subject->kind == WRITE_CLAIM && !value_is_tag(value, &expect->tag))
+		return refuse(message, size, -EPERM, "%s is to claim another tag than %s",
+			      expect->device, value);
+	return 0;
+}
+
+/* What does: whether that device is the expected one, and its memory such that it may be done. */
+static int check_host(int sysfs_fd, const struct target *target, const struct subject *subject,
+		      const struct guard_expect *expect, char *message, size_t size)
+{
+	struct guard_expect empty;
+	int r;
+
+	if (subject->in_directory) {
+		r = check_same_device(sysfs_fd, target, subject->device, message, size);
+		if (r < 0)
+			return r;
+	}
+	switch (subject->kind) {
+	case WRITE_CREATE:
+		return 0;
+	case WRITE_BLOCK:
+		return guard_check_block(sysfs_fd, expect, subject->block, message, size);
+	case WRITE_DEVICE:
+		return guard_check_device(sysfs_fd, expect, message, size);
+	case WRITE_CLAIM:
+		empty = *expect;
+		empty.size = 0; /* what is expected is what it is to get */
+		return guard_check_device(sysfs_fd, &empty, message, size);
+	case WRITE_NEVER:
+	case WRITE_DESTRUCTIVE:
+		break;
+	}
+	return guard_check(sysfs_fd, expect, message, size);
+}
+
 static int write_target(int sysfs_fd, const struct target *target, const char *value,
 			const struct guard_expect *expect, usec_t *ret_elapsed, char *message,
 			size_t size)
 {
 	_cleanup_close_ int fd = -EBADF;
-	const char *device = NULL;
-	enum write_kind kind = classify(target, value, &device);
+	struct subject subject;
 	int r;
 
-	if (kind == WRITE_NEVER)
+	classify(target, value, &subject);
+	if (subject.kind == WRITE_NEVER)
 		return refuse(message, size, -EPERM, "never written: \"%s\" to %s/%s", value,
 			      target->dir, target->name);
-	if (kind == WRITE_DESTRUCTIVE) {
-		if (!expect || !expect->device[0])
-			return refuse(message, size, -EPERM, "%s of %s without saying what it is",
-				      target->name, device);
-		if (!streq(device, expect->device))
-			return refuse(message, size, -EPERM, "%s of %s, but %s is expected",
-				      target->name, device, expect->device);
-	}
+	r = check_named(target, &subject, value, expect, message, size);
+	if (r < 0)
+		return r;
 
 	/* Opened first, so that nothing is left to do between the check and the write. */
 	fd = openat(target->dir_fd, target->name, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	if (kind == WRITE_DESTRUCTIVE) {
-		if (streq(target->name, "size")) {
-			r = check_same_device(sysfs_fd, target, device, message, size);
-			if (r < 0)
-				return r;
-		}
-		r = guard_check(sysfs_fd, expect, message, size);
-		if (r < 0)
-			return r;
-	}
+	r = check_host(sysfs_fd, target, &subject, expect, message, size);
+	if (r < 0)
+		return r;
 	return write_once(fd, value, ret_elapsed);
 }
 
