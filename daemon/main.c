@@ -11,6 +11,7 @@
 #include "loop.h"
 #include "options.h"
 #include "release/manager.h"
+#include "undo/undo.h"
 #include "worker/worker.h"
 
 #define WORKER_FD 3
@@ -20,6 +21,7 @@ struct daemon {
 	struct options options;
 	struct report *report;
 	struct loop *loop;
+	struct undo_store *undo;
 	struct manager *manager;
 	struct bus *bus;
 	struct intake *intake;
@@ -122,7 +124,15 @@ static void on_stopped(void *userdata)
 {
 	struct daemon *d = userdata;
 
-	report_notice(d->report, "Stopped; no release is half done");
+	unsigned n = manager_n_failed(d->manager);
+
+	if (n > 0)
+		report_warning(d->report,
+			       "Stopped; %u release(s) had failed half-way and wait for an admin, "
+			       "which the next start will know",
+			       n);
+	else
+		report_notice(d->report, "Stopped; no release is half done");
 	loop_exit(d->loop, DCDD_EXIT_OK);
 }
 
@@ -140,11 +150,11 @@ static void on_stop_timeout(void *userdata)
 	struct daemon *d = userdata;
 
 	manager_show_left(d->manager);
-	report_error(
-		d->report,
-		"stop-timeout is over and the kernel does not let go of %u release(s): check the "
-		"memory blocks and dax devices of the groups named above",
-		manager_n_active(d->manager));
+	report_error(d->report,
+		     "stop-timeout is over and the kernel does not let go of %u release(s), named "
+		     "above; their undo journals are kept in %s, and the next start puts them back "
+		     "or finishes them",
+		     manager_n_active(d->manager), d->options.state_dir);
 	loop_exit(d->loop, DCDD_EXIT_FAILURE);
 }
 
@@ -215,6 +225,43 @@ static int take_lock(struct daemon *d)
 	return DCDD_EXIT_OK;
 }
 
+/* Behind the lock: what another dcdd has under way is not ours to take up. */
+static int open_state(struct daemon *d)
+{
+	const char *dir = d->options.state_dir;
+	int r = undo_store_open(dir, "/proc", &d->undo);
+
+	/* Better found now than at the first request. */
+	if (r >= 0 && access(dir, W_OK) < 0)
+		r = -errno;
+	if (r >= 0)
+		return DCDD_EXIT_OK;
+	if (r == -EACCES || r == -EROFS) {
+		report_error(d->report,
+			     "Cannot use the state directory %s: %s; dcdd has to run as root, and "
+			     "be able to write there (or use --state-dir)",
+			     dir, strerror(-r));
+		return DCDD_EXIT_PERMISSION;
+	}
+	if (r == -EPERM) {
+		report_error(d->report,
+			     "The state directory %s belongs to somebody else, or others may write "
+			     "to it: chown it to root and chmod it to 0700",
+			     dir);
+		return DCDD_EXIT_PERMISSION;
+	}
+	if (r == -ENAMETOOLONG)
+		report_error(d->report, "The path of the state directory %s is too long", dir);
+	else if (r == -ENOENT || r == -ENOTDIR)
+		report_error(d->report,
+			     "Cannot use the state directory %s: %s; the directory it is in has to "
+			     "be there: make it, or use --state-dir",
+			     dir, strerror(-r));
+	else
+		report_error(d->report, "Cannot use the state directory %s: %s", dir, strerror(-r));
+	return DCDD_EXIT_FAILURE;
+}
+
 static int subscribe(struct daemon *d, size_t buffer_kib)
 {
 	_cleanup_free_ char *error = NULL;
@@ -270,6 +317,7 @@ static int daemon_start(struct daemon *d, struct policy *policy)
 		.exe = worker_program(),
 		.sysfs = "/sys",
 		.proc = "/proc",
+		.state_dir = d->options.state_dir,
 		.started = on_started,
 		.stopped = on_stopped,
 		.userdata = d,
@@ -278,8 +326,11 @@ static int daemon_start(struct daemon *d, struct policy *policy)
 	int r, status;
 
 	status = take_lock(d);
+	if (status == DCDD_EXIT_OK)
+		status = open_state(d);
 	if (status != DCDD_EXIT_OK)
 		return status;
+	setup.undo = d->undo;
 	d->stop_timeout = policy->stop_timeout;
 	r = loop_new(&loop_ops, d, &d->loop);
 	if (r >= 0) {
@@ -312,6 +363,7 @@ static void daemon_done(struct daemon *d)
 		manager_set_bus(d->manager, NULL);
 	bus_free(d->bus);
 	manager_free(d->manager);
+	undo_store_free(d->undo);
 	if (d->loop)
 		worker_forget_all(loop_base(d->loop));
 	loop_free(d->loop);

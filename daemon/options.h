@@ -8,6 +8,7 @@ struct options {
 	const char *config;	 /* file to read */
 	bool config_given;	 /* by --config: then it must exist */
 	const char *runtime_dir; /* for the lock */
+	const char *state_dir;	 /* for the undo journals */
 	bool check_config;	 /* parse, say what is wrong, and end */
 	bool no_bus;		 /* run without D-Bus */
 };

@@ -12,48 +12,48 @@ struct executors {
 int executors_new(struct event_base *base, const char *exe, const char *sysfs, const char *proc,
 		  struct executors **ret)
 {
-	_cleanup_(executors_freep) struct executors *x = calloc(1, sizeof(*x));
+	_cleanup_(executors_freep) struct executors *pool = calloc(1, sizeof(*pool));
 
-	if (!x)
+	if (!pool)
 		return -ENOMEM;
-	x->base = base;
-	x->max = 1;
-	x->exe = strdup(exe);
-	x->sysfs = strdup(sysfs);
-	x->proc = strdup(proc);
-	if (!x->exe || !x->sysfs || !x->proc)
+	pool->base = base;
+	pool->max = 1;
+	pool->exe = strdup(exe);
+	pool->sysfs = strdup(sysfs);
+	pool->proc = strdup(proc);
+	if (!pool->exe || !pool->sysfs || !pool->proc)
 		return -ENOMEM;
-	*ret = TAKE_PTR(x);
+	*ret = TAKE_PTR(pool);
 	return 0;
 }
 
-static void keep_at_most(struct executors *x, unsigned max)
+static void keep_at_most(struct executors *pool, unsigned max)
 {
-	while (x->n_idle > max)
-		worker_free(x->idle[--x->n_idle]);
+	while (pool->n_idle > max)
+		worker_free(pool->idle[--pool->n_idle]);
 }
 
-void executors_free(struct executors *x)
+void executors_free(struct executors *pool)
 {
-	if (!x)
+	if (!pool)
 		return;
-	keep_at_most(x, 0);
-	free(x->exe);
-	free(x->sysfs);
-	free(x->proc);
-	free(x);
+	keep_at_most(pool, 0);
+	free(pool->exe);
+	free(pool->sysfs);
+	free(pool->proc);
+	free(pool);
 }
 
-void executors_set_max(struct executors *x, unsigned max)
+void executors_set_max(struct executors *pool, unsigned max)
 {
-	x->max = MIN(max, (unsigned)EXECUTORS_IDLE_MAX);
-	keep_at_most(x, x->max);
+	pool->max = MIN(max, (unsigned)EXECUTORS_IDLE_MAX);
+	keep_at_most(pool, pool->max);
 }
 
-int executors_take(struct executors *x, struct worker **ret)
+int executors_take(struct executors *pool, struct worker **ret)
 {
-	while (x->n_idle > 0) {
-		struct worker *worker = x->idle[--x->n_idle];
+	while (pool->n_idle > 0) {
+		struct worker *worker = pool->idle[--pool->n_idle];
 
 		if (worker_is_alive(worker)) {
 			*ret = worker;
@@ -62,20 +62,20 @@ int executors_take(struct executors *x, struct worker **ret)
 		/* Died while it had nothing to do. */
 		worker_free(worker);
 	}
-	return worker_new(x->base, x->exe, x->sysfs, x->proc, ret);
+	return worker_new(pool->base, pool->exe, pool->sysfs, pool->proc, ret);
 }
 
-void executors_put(struct executors *x, struct worker *worker)
+void executors_put(struct executors *pool, struct worker *worker)
 {
 	if (!worker)
 		return;
-	if (worker_is_alive(worker) && !worker_is_busy(worker) && x->n_idle < x->max)
-		x->idle[x->n_idle++] = worker;
+	if (worker_is_alive(worker) && !worker_is_busy(worker) && pool->n_idle < pool->max)
+		pool->idle[pool->n_idle++] = worker;
 	else
 		worker_free(worker);
 }
 
-unsigned executors_n_idle(const struct executors *x)
+unsigned executors_n_idle(const struct executors *pool)
 {
-	return x->n_idle;
+	return pool->n_idle;
 }

@@ -26,21 +26,25 @@ int journal_begin_step(struct manager *m, struct entry *e, const struct worker *
 		       struct worker_request *request, struct worker_reply *ret_refusal)
 {
 	const struct step *step = machine_step(e->release);
+	bool back;
 	int r;
 
 	if (step->kind == STEP_SAVE) {
 		char path[UNDO_PATH_MAX];
 
-		e->journal = true;
 		r = undo_draft(m->setup.undo, e->release, path);
 		if (r < 0)
 			return refuse(m, r, ret_refusal);
+		e->journal = true; /* perhaps published although the worker says that it failed */
 		if (str_copy(request->path, sizeof(request->path), path) < 0)
 			return refuse(m, -ENAMETOOLONG, ret_refusal);
 		return 0;
 	}
+	back = e->release->state == RELEASE_ROLLING_BACK;
+	if (back && !e->release->saved)
+		return 0; /* nothing was changed, and another hand's doing has no journal */
 	r = undo_append(m->setup.undo, e->release, UNDO_NOTE_STEP, step, worker_pid(worker), NULL);
-	if (r < 0 && e->release->state != RELEASE_ROLLING_BACK)
+	if (r < 0 && !back)
 		return refuse(m, r, ret_refusal);
 	/* What was before is there all the same, and nothing else is needed to put it back. */
 	if (r < 0)

@@ -69,8 +69,9 @@ unsigned machine_deadline(struct release *r, const struct machine_input *in);
 
 /*
  * A release that a daemon before this one left half done: r->plan, r->key and what is shown are
- * from its journal, r->recovered is set. Rolls back, finishes or resumes it. With r->orphan set it
- * only waits; call it again when that process has ended and r->orphan is 0.
+ * from its journal, r->recovered is set, r->failure is why it was being rolled back, if it was.
+ * Rolls back, finishes or resumes it. With r->orphan set it only waits; call it again when that
+ * process has ended and r->orphan is 0.
  */
 unsigned machine_recover(struct release *r, const struct machine_input *in);
 

@@ -10,6 +10,8 @@
 /* After an error that has nothing to do with the host. */
 #define BACK_RETRY_USEC USEC_PER_SEC
 
+#define ENDED "dcdd was ended in the middle of it"
+
 /* ", dax0.1 is dax0.2 now", for each device that had to be created anew. */
 static void append_renames(const struct release *r, char *buf, size_t size)
 {
@@ -79,7 +81,7 @@ static unsigned back_failed(struct release *r, const struct machine_input *in)
 	if (ours > 1)
 		(void)snprintf(more, sizeof(more), " and %zu more", ours - 1);
 	plan_difference_text(&r->plan, first, &diff);
-	machine_reason(r, "%.80s; roll-back failed: %s is %.40s, was %.60s%s", r->failure,
+	machine_reason(r, "%.80s; roll-back failed: %s: %.40s, was %.60s%s", r->failure,
 		       diff.object, diff.have, diff.want, more);
 	return machine_finish(r, in, RELEASE_FAILED, USEC_INFINITY);
 }
@@ -185,11 +187,18 @@ unsigned machine_back_gone(struct release *r, const struct machine_input *in)
 
 unsigned machine_recover(struct release *r, const struct machine_input *in)
 {
+	char text[RELEASE_REASON_MAX] = "";
+
 	r->recovered = r->saved = true;
 	machine_enter(r, in, RELEASE_ROLLING_BACK);
 	r->entered = in->now;
 	r->rounds = 0;
-	(void)str_copy(r->failure, sizeof(r->failure), "dcdd was ended in the middle of it");
+	if (!r->failure[0])
+		(void)str_copy(r->failure, sizeof(r->failure), ENDED);
+	else if (!strstr(r->failure, ENDED))
+		(void)snprintf(text, sizeof(text), "%.90s; " ENDED, r->failure);
+	if (text[0])
+		(void)str_copy(r->failure, sizeof(r->failure), text);
 	if (r->orphan > 0) {
 		machine_reason(r,
 			       "%s, and its process %d is still in the kernel; nothing is done "

@@ -188,13 +188,13 @@ static void first_scan_over(struct manager *m)
 
 static void scan_failed(struct manager *m, int error)
 {
-	const char *path = scanner_error_message(m->scanner);
+	const char *message = scanner_error_message(m->scanner);
 
 	if (m->scan_error != error)
 		report_error(m->setup.report,
-			     "Cannot read the host's inventory%s%s, nothing can be freed until "
-			     "then; trying again: %s",
-			     path && path[0] ? ": " : "", path ? path : "", strerror(-error));
+			     "Cannot read the host's inventory, nothing can be freed until then; "
+			     "trying again: %s",
+			     message[0] ? message : strerror(-error));
 	m->scan_error = error;
 }
 
@@ -212,6 +212,7 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 	if (m->scan_error < 0)
 		report_notice(m->setup.report, "The host's inventory can be read again");
 	m->scan_error = 0;
+	manager_show_unread(m, inventory, m->inventory);
 	inventory_free(m->inventory);
 	m->inventory = inventory;
 	m->scanned = now_usec(CLOCK_MONOTONIC);
@@ -323,8 +324,9 @@ void manager_free(struct manager *m)
 
 	if (!m)
 		return;
-	TAILQ_FOREACH(e, &m->queue.live, link)
+	TAILQ_FOREACH(e, &m->queue.live, link) {
 		worker_free(e->worker);
+	}
 	executors_free(m->executors);
 	recover_done(m);
 	scanner_free(m->scanner);
@@ -373,6 +375,16 @@ unsigned manager_n_active(const struct manager *m)
 
 	TAILQ_FOREACH(e, &m->queue.live, link)
 		n += release_state_is_active(e->release->state);
+	return n;
+}
+
+unsigned manager_n_failed(const struct manager *m)
+{
+	const struct entry *e;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(e, &m->queue.ended, link)
+		n += e->release->state == RELEASE_FAILED;
 	return n;
 }
 

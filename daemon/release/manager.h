@@ -60,6 +60,8 @@ void manager_stop(struct manager *m);
 
 /* Requests in a changed state now. */
 unsigned manager_n_active(const struct manager *m);
+/* Those that have ended in one, and whose groups are left alone until they are seen whole. */
+unsigned manager_n_failed(const struct manager *m);
 
 /* A stop took too long: says for each of them what is left, and where it hangs. */
 void manager_show_left(struct manager *m);

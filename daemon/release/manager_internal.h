@@ -24,6 +24,9 @@ struct unresolved {
 	uint64_t scan;	       /* that can tell */
 };
 
+/* See recover.c. */
+LIST_HEAD(orphan_list, orphan);
+
 struct manager {
 	struct manager_setup setup;
 	char *proc, *state_dir;
@@ -33,7 +36,7 @@ struct manager {
 	struct bursts bursts;
 	struct scanner *scanner;
 	struct executors *executors;
-	LIST_HEAD(, orphan) orphans; /* see recover.c */
+	struct orphan_list orphans;
 	struct inventory *inventory;
 	usec_t scanned;
 	int scan_error; /* of the last scan, 0: none */
@@ -76,7 +79,7 @@ void journal_settle(struct manager *m, struct entry *e);
 /* recover.c: makes requests of what the directory holds; 0 or negative errno, which is reported. */
 int recover_load(struct manager *m);
 void recover_done(struct manager *m);
-/* A new inventory is there: recovery begins, and what had failed may be whole again. */
+/* A new inventory is there: what had failed may be whole again. */
 void recover_scanned(struct manager *m);
 
 /* show.c: tells report and bus what is new about a request. */
@@ -86,6 +89,9 @@ void manager_show_step(struct manager *m, const struct release *r, const struct 
 /* What is left of one that failed, once. */
 void manager_show_differences(struct manager *m, struct entry *e);
 void manager_show_inventory(struct manager *m, const struct inventory *inv);
+/* What of @inv cannot be read, and what can be again; @old is the one before, or NULL. */
+void manager_show_unread(struct manager *m, const struct inventory *inv,
+			 const struct inventory *old);
 
 /* A rate-limited warning about a record. */
 void manager_warn(struct manager *m, const struct dc_event *event, const char *id,

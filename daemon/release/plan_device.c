@@ -77,8 +77,11 @@ const struct dax_device *plan_find_device(struct plan *plan, uint32_t d,
 	struct plan_device *saved = &plan->devices[d];
 	const struct dax_device *dev = find_name(inv, saved->name);
 
-	if (dev || !saved->creating)
+	/* Under its name there may be another one by now. */
+	if (dev && (dev->size == 0 || plan_is_same(saved, inv, dev)))
 		return dev;
+	if (!saved->creating)
+		return NULL;
 	for (uint32_t i = 0; i < inv->n_devices; i++) {
 		dev = &inv->devices[i];
 		if (!may_be_created(plan, saved, inv, dev))

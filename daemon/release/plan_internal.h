@@ -21,7 +21,8 @@ bool plan_device_maps(const struct plan *plan, const struct plan_device *saved,
 
 /*
  * The device that is or, as an empty one, will be the saved one: by its name, or the one that was
- * created for it, whose name the plan then takes over. NULL if there is none.
+ * created for it, whose name the plan then takes over. NULL if there is none; another allocation
+ * under its name is none.
  */
 const struct dax_device *plan_find_device(struct plan *plan, uint32_t d,
 					  const struct inventory *inv);

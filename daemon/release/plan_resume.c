@@ -89,7 +89,7 @@ static int resume_device(struct plan *plan, const struct inventory *inv, uint32_
 	saved->given_back = dev->size == 0;
 	if (saved->given_back)
 		return saved->unbound ? 0 : -ESTALE;
-	if (!plan_is_same(saved, inv, dev) || (driver[0] && !streq(driver, saved->driver)))
+	if (driver[0] && !streq(driver, saved->driver))
 		return -ESTALE;
 	return resume_blocks(plan, inv, d, dev);
 }

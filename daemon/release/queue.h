@@ -15,7 +15,6 @@ struct entry {
 	struct release *release;
 	uint64_t scan;	       /* the inventory scan it waits for */
 	struct worker *worker; /* the one that does its step, also when stuck in it */
-	bool recover;	       /* machine_recover() is to be called with the next inventory */
 	bool journal;	       /* an undo journal of it, or the draft of one, may be there */
 	/* As last shown to the outside or the journal, to tell what changed. */
 	enum release_state shown_state, noted_state;

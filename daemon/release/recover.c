@@ -36,19 +36,12 @@ void recover_done(struct manager *m)
 		orphan_free(LIST_FIRST(&m->orphans));
 }
 
-static void recover_now(struct manager *m, struct entry *e)
-{
-	struct machine_input in = manager_input(m, NULL);
-
-	e->recover = false;
-	manager_apply(m, e, machine_recover(e->release, &in));
-}
-
 static void on_orphan(evutil_socket_t fd, short what, void *userdata)
 {
 	struct orphan *orphan = userdata;
 	struct manager *m = orphan->manager;
 	struct entry *e = queue_find_id(&m->queue, orphan->release);
+	struct machine_input in;
 	int pidfd = -EBADF;
 
 	(void)fd;
@@ -61,11 +54,11 @@ static void on_orphan(evutil_socket_t fd, short what, void *userdata)
 		      "Process %d, a worker of the dcdd before this one, has ended",
 		      orphan->who.worker);
 	orphan_free(orphan);
-	if (!e)
-		return;
+	if (!e || release_state_is_final(e->release->state))
+		return; /* its extents have gone meanwhile */
 	e->release->orphan = 0;
-	if (m->inventory && !release_state_is_final(e->release->state))
-		recover_now(m, e);
+	in = manager_input(m, NULL);
+	manager_apply(m, e, machine_recover(e->release, &in));
 	manager_settle(m);
 }
 
@@ -177,6 +170,7 @@ static void found_journal(struct manager *m, const struct undo_found *found)
 	recall_rule(m, record->rule, &r->decision);
 	r->plan = record->plan;
 	record->plan = (struct plan){ 0 };
+	(void)str_copy(r->failure, sizeof(r->failure), record->rolling_back);
 	r->saved = e->journal = true;
 	r->entered = in.now;
 
@@ -187,21 +181,14 @@ static void found_journal(struct manager *m, const struct undo_found *found)
 		manager_apply(m, e, MACHINE_FINISH);
 		return;
 	}
-	/* Half done, and so not over at a stop either, before there is an inventory. */
-	r->state = RELEASE_ROLLING_BACK;
-	r->wait = WAIT_TIME;
-	e->recover = true;
 	if (record->rolling_back[0])
 		e->noted_state = RELEASE_ROLLING_BACK;
-	(void)str_copy(r->failure, sizeof(r->failure), record->rolling_back);
-	(void)str_copy(r->reason, sizeof(r->reason),
-		       "left half done by a dcdd that was killed; to be compared with the host");
 	if (watch_orphan(m, record, r) < 0)
 		report_error(m->setup.report,
-			     "Cannot watch process %d, a worker of the dcdd "
-			     "before this one: out of memory",
+			     "Cannot watch process %d, a worker of the dcdd before this one: out "
+			     "of memory",
 			     record->worker);
-	manager_show(m, e, 0);
+	manager_apply(m, e, machine_recover(r, &in));
 }
 
 static void on_found(const struct undo_found *found, void *userdata)
@@ -257,18 +244,14 @@ static void look_at_failed(struct manager *m, struct entry *e)
 
 void recover_scanned(struct manager *m)
 {
-	struct entry *e, *next;
+	struct entry *e;
 
 	TAILQ_FOREACH(e, &m->queue.ended, link) {
 		if (e->release->state == RELEASE_FAILED)
 			look_at_failed(m, e);
 		journal_settle(m, e);
 	}
-	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
-		next = TAILQ_NEXT(e, link);
-		if (e->recover)
-			recover_now(m, e);
-		else
-			journal_settle(m, e);
+	TAILQ_FOREACH(e, &m->queue.live, link) {
+		journal_settle(m, e);
 	}
 }

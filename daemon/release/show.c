@@ -101,9 +101,9 @@ static void report_difference(struct manager *m, const struct release *r,
 	if (difference->device < r->plan.n_devices)
 		fields.dax = r->plan.devices[difference->device].name;
 	plan_difference_text(&r->plan, difference, &text);
-	report_full(m->setup.report, LOG_ERR, DCDD_MESSAGE_FAILED, &fields, "%s is %s, was %s%s%s",
-		    text.object, text.have, text.want, text.command[0] ? "; to mend it: " : "",
-		    text.command);
+	report_full(m->setup.report, LOG_ERR, DCDD_MESSAGE_FAILED, &fields,
+		    "%s: %s; it was: %s%s%s", text.object, text.have, text.want,
+		    text.command[0] ? "; to mend it: " : "", text.command);
 }
 
 void manager_show_differences(struct manager *m, struct entry *e)
@@ -122,24 +122,40 @@ void manager_show_differences(struct manager *m, struct entry *e)
 			    r->plan.n_differences - DIFFERENCES_SHOWN);
 }
 
+/* What a release that is half done is at. Returns @buf. */
+static char *show_place(struct release *r, char *buf, size_t size)
+{
+	char step[STEP_TEXT_MAX];
+
+	if (r->wait == WAIT_STEP)
+		(void)snprintf(buf, size, "at %s", plan_step_text(&r->plan, machine_step(r), step));
+	else if (r->orphan > 0)
+		(void)snprintf(buf, size, "waiting for process %d of the dcdd before this one",
+			       r->orphan);
+	else if (r->wait == WAIT_TURN)
+		(void)str_copy(buf, size, "waiting for its turn");
+	else
+		(void)str_copy(buf, size, "waiting for the inventory");
+	return buf;
+}
+
 void manager_show_left(struct manager *m)
 {
 	struct entry *e;
 
 	TAILQ_FOREACH(e, &m->queue.live, link) {
-		const struct release *r = e->release;
+		struct release *r = e->release;
 		struct report_fields fields = release_fields(r);
-		char key[GROUP_KEY_STRLEN], step[STEP_TEXT_MAX] = "waiting for the inventory";
+		char key[GROUP_KEY_STRLEN], place[STEP_TEXT_MAX + 8];
 
 		if (!release_state_is_active(r->state))
 			continue;
-		if (r->wait == WAIT_STEP)
-			(void)plan_step_text(&r->plan, machine_step(e->release), step);
 		report_full(m->setup.report, LOG_ERR, DCDD_MESSAGE_FAILED, &fields,
-			    "Left half done: release of %s, %s, at %s; %u of %u memory blocks are "
+			    "Left half done: release of %s, %s, %s; %u of %u memory blocks are "
 			    "offline by our hand",
-			    group_key_format(&r->key, key), release_state_to_string(r->state), step,
-			    r->plan.blocks_offline, r->plan.blocks_total);
+			    group_key_format(&r->key, key), release_state_to_string(r->state),
+			    show_place(r, place, sizeof(place)), r->plan.blocks_offline,
+			    r->plan.blocks_total);
 	}
 }
 
@@ -188,6 +204,35 @@ void manager_show_inventory(struct manager *m, const struct inventory *inv)
 		    "Memory devices: %u, dynamic capacity regions: %u, extents: %u (%llu MiB)",
 		    inv->n_memdevs, inv->n_regions, inv->n_extents,
 		    (unsigned long long)(bytes / MiB));
+}
+
+static const struct region *find_region(const struct inventory *inv, const char *name)
+{
+	for (uint32_t i = 0; inv && i < inv->n_regions; i++)
+		if (streq(inv->regions[i].name, name))
+			return &inv->regions[i];
+	return NULL;
+}
+
+void manager_show_unread(struct manager *m, const struct inventory *inv,
+			 const struct inventory *old)
+{
+	for (uint32_t i = 0; i < inv->n_regions; i++) {
+		const struct region *region = &inv->regions[i];
+		const struct region *was = find_region(old, region->name);
+		const struct report_fields fields = { .region = region->name };
+		int32_t old_error = was ? was->error : 0;
+
+		if (region->error == old_error)
+			continue;
+		if (region->error < 0)
+			report_full(m->setup.report, LOG_WARNING, DCDD_MESSAGE_EVENT, &fields,
+				    "Cannot read all of %s, its groups have to wait: %s: %s",
+				    region->name, region->error_path, strerror(-region->error));
+		else
+			report_full(m->setup.report, LOG_NOTICE, DCDD_MESSAGE_EVENT, &fields,
+				    "%s can be read again", region->name);
+	}
 }
 
 void manager_warn(struct manager *m, const struct dc_event *event, const char *id,

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <dirent.h>
+
 #include "tree.h"
 
 #include "worker/guard.h"
@@ -15,6 +17,7 @@
 #define DAX01 TREE_DAX_REGION "/dax0.1"
 #define DAX02 TREE_DAX_REGION "/dax0.2"
 #define UP_TO_ROOT "../../../../../../../../" /* from a device's directory */
+
 static inline void make_device(const struct tree *t, const char *name, const char *uuid,
 			       const char *size, const char *const *ranges)
 {
@@ -147,3 +150,74 @@ static inline struct guard_expect expect_dax01(void)
 	assert_int_equal(tag_parse(TAG, &e.tag), 0);
 	return e;
 }
+
+/* ---- a snapshot of all files, to show that nothing was touched ---- */
+
+static inline uint64_t hash_bytes(uint64_t hash, const void *data, size_t n)
+{
+	for (const unsigned char *p = data; n > 0; p++, n--)
+		hash = (hash ^ *p) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static inline int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static inline int not_dots(const struct dirent *entry)
+{
+	return !streq(entry->d_name, ".") && !streq(entry->d_name, "..");
+}
+
+static inline uint64_t hash_tree(int dir_fd, const char *path, uint64_t hash)
+{
+	struct dirent **entries = NULL;
+	int n = scandirat(dir_fd, path, &entries, not_dots, by_name);
+
+	assert_true(n >= 0);
+	for (int i = 0; i < n; i++) {
+		char below[PATH_MAX], content[256];
+		int fd;
+
+		(void)snprintf(below, sizeof(below), "%s/%s", path, entries[i]->d_name);
+		hash = hash_bytes(hash, below, strlen(below));
+		if (entries[i]->d_type == DT_DIR) {
+			hash = hash_tree(dir_fd, below, hash);
+		} else if (entries[i]->d_type == DT_REG) {
+			ssize_t k;
+
+			fd = openat(dir_fd, below, O_RDONLY | O_CLOEXEC);
+			assert_true(fd >= 0);
+			k = read(fd, content, sizeof(content));
+			assert_true(k >= 0);
+			hash = hash_bytes(hash, content, (size_t)k);
+			(void)close(fd);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return hash;
+}
+
+static inline uint64_t snapshot(const struct tree *t)
+{
+	return hash_tree(t->fd, ".", UINT64_C(0xcbf29ce484222325));
+}
+
+/* sysfs_write() with what it says checked: a refusal by the guard comes with a message. */
+static inline int do_write(const struct tree *t, const char *path, const char *value,
+			   const struct guard_expect *e)
+{
+	char message[160];
+	usec_t elapsed = 99;
+	int r = sysfs_write(t->fd, path, value, e, &elapsed, message, sizeof(message));
+
+	if (r == -EPERM || r == -EBUSY || r == -ESTALE)
+		assert_true(message[0]);
+	else
+		assert_string_equal(message, "");
+	return r;
+}
+
+#define GUARD_TEST(f) cmocka_unit_test_setup_teardown(f, guard_tree_setup, guard_tree_teardown)

@@ -11,6 +11,7 @@ static int check(const struct tree *t, const struct guard_expect *e, char messag
 {
 	return guard_check(t->fd, e, message, 160);
 }
+
 static void test_all_offline_passes(void **state)
 {
 	const struct tree *t = *state;
@@ -384,8 +385,6 @@ static void test_changes_while_looked_at(void **state)
 	assert_int_equal(status, 0);
 	(void)alarm(0);
 }
-#define GUARD_TEST(f) cmocka_unit_test_setup_teardown(f, guard_tree_setup, guard_tree_teardown)
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {

@@ -212,6 +212,26 @@ static void test_left_online_is_claimed_again(void **state)
 	end(&run);
 }
 
+/* Its name being taken for something else does not hide that. */
+static void test_left_online_and_its_name_taken(void **state)
+{
+	struct run run = { 0 };
+	struct tag tag = fake_tag(1);
+
+	(void)state;
+	kill_at(&run, HOST_BLOCKS, 4);
+	run.host.devices[0].exists = false;
+	(void)fake_add_group(&run.host, 9, 1, 1, "dax0.1");
+	restart(&run);
+	recover(&run);
+	assert_int_equal(run.r->state, RELEASE_FAILED);
+	assert_false(fake_release(&run.host, &tag));
+	assert_int_equal(run.host.n_devices, 3);
+	assert_true(run.host.devices[2].claimed);
+	assert_true(tag_equal(&run.host.devices[2].tag, &tag));
+	end(&run);
+}
+
 /* The same, but legally: then it is free. */
 static void test_destroyed_is_free(void **state)
 {
@@ -417,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_killed_at_every_step),
 		cmocka_unit_test(test_killed_twice),
 		cmocka_unit_test(test_left_online_is_claimed_again),
+		cmocka_unit_test(test_left_online_and_its_name_taken),
 		cmocka_unit_test(test_destroyed_is_free),
 		cmocka_unit_test(test_deleted_is_created_again),
 		cmocka_unit_test(test_created_is_found_again),

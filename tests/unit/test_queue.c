@@ -108,6 +108,37 @@ static void test_history_keeps_failed_longest(void **state)
 	queue_done(&queue);
 }
 
+/* They keep their groups from being touched: forgotten, they would not. */
+static void test_failed_are_never_forgotten(void **state)
+{
+	struct queue queue;
+	uint64_t forgotten = 0;
+
+	(void)state;
+	queue_init(&queue);
+	for (uint8_t i = 1; i <= 5; i++) {
+		struct group_key key = tagged("mem0", i);
+		struct entry *entry = add(&queue, &key);
+
+		entry->release->state = i == 5 ? RELEASE_REFUSED : RELEASE_FAILED;
+		queue_end(&queue, entry, 2, note_forgotten, &forgotten);
+	}
+	assert_int_equal(forgotten, 5);
+	assert_int_equal(queue.n_ended, 4);
+	/* Seen whole, one is forgotten like any other. */
+	TAILQ_FIRST(&queue.ended)->release->state = RELEASE_REFUSED;
+	{
+		struct group_key key = tagged("mem0", 6);
+		struct entry *entry = add(&queue, &key);
+
+		entry->release->state = RELEASE_FAILED;
+		queue_end(&queue, entry, 2, note_forgotten, &forgotten);
+	}
+	assert_int_equal(forgotten, 51);
+	assert_int_equal(queue.n_ended, 4);
+	queue_done(&queue);
+}
+
 /* Of two ended requests for one group the newer counts. */
 static void test_ended_newest_first(void **state)
 {
@@ -210,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_history_keeps_failed_longest),
+		cmocka_unit_test(test_failed_are_never_forgotten),
 		cmocka_unit_test(test_ended_newest_first),
 		cmocka_unit_test(test_bursts),
 		cmocka_unit_test(test_bursts_many),

@@ -29,17 +29,14 @@ static void test_watches(void **state)
 	char line[WORKER_VALUE_MAX + 1];
 
 	/* A symlink: where it leads. */
-	tree_write(&f->tree, TREE_DAX_REGION "/dax0.1/state", "unplugged");
-	tree_link(&f->tree, "bus/dax/devices/dax0.1", "../../../" TREE_DAX_REGION "/dax0.1");
-	tree_link(&f->tree, TREE_DAX_REGION "/dax0.1/driver",
-		  "../../../../../../../../bus/dax/drivers/kmem");
+	tree_link(&f->tree, DEVICE "/driver", "../../../../../../../../bus/dax/drivers/kmem");
 	r = request_watched(BLOCK(3), "offline", "bus/dax/devices/dax0.1/driver", "");
 	assert_int_equal(do_request(f, &r), 0);
 	assert_string_equal(f->reply.before, "kmem");
 	assert_string_equal(f->reply.after, "kmem");
 
 	/* Absent, out of bounds, a directory, too long: nothing. */
-	tree_remove(&f->tree, TREE_DAX_REGION "/dax0.1/driver");
+	tree_remove(&f->tree, DEVICE "/driver");
 	assert_int_equal(do_request(f, &r), 0);
 	assert_string_equal(f->reply.before, "");
 	r = request_watched(BLOCK(3), "online", "../etc/hostname", "");
@@ -89,16 +86,38 @@ static void test_guard_refuses(void **state)
 	struct worker_request r = request_write("bus/dax/drivers/kmem/unbind", "dax0.1");
 
 	tree_write(&f->tree, "bus/dax/drivers/kmem/unbind", "");
-	assert_int_equal(do_request(f, &r), -EPERM);
-	assert_true(f->reply.message[0]);
-	(void)str_copy(r.expect.device, sizeof(r.expect.device), "dax0.1");
+	assert_int_equal(do_request(f, &r), -EBUSY); /* memory3 is online */
+	assert_non_null(strstr(f->reply.message, "memory3"));
+	r.expect.size++;
 	assert_int_equal(do_request(f, &r), -ESTALE);
 	assert_non_null(strstr(f->reply.message, "dax0.1"));
+	r.expect.device[0] = '\0';
+	assert_int_equal(do_request(f, &r), -EPERM);
+	assert_true(f->reply.message[0]);
 	assert_attribute(f, "bus/dax/drivers/kmem/unbind", "\n");
 	r = request_write("bus/cxl/drivers/cxl_region/unbind", "region0");
 	tree_write(&f->tree, "bus/cxl/drivers/cxl_region/unbind", "");
 	assert_int_equal(do_request(f, &r), -EPERM);
 	assert_attribute(f, "bus/cxl/drivers/cxl_region/unbind", "\n");
+}
+
+/* The same for what harms nobody; but what is so already is never judged. */
+static void test_guard_refuses_a_block(void **state)
+{
+	struct fixture *f = *state;
+	struct worker_request r = request_watched(BLOCK(3), "offline", BLOCK(3), "offline");
+
+	tree_write(&f->tree, DEVICE "/uuid", "5be13bce-ae34-4a77-b6c3-16df975fcf1a");
+	assert_int_equal(do_request(f, &r), -ESTALE);
+	assert_non_null(strstr(f->reply.message, "tag"));
+	assert_string_equal(f->reply.before, "online");
+	assert_string_equal(f->reply.after, "online");
+	assert_attribute(f, BLOCK(3), "online\n");
+
+	tree_write(&f->tree, BLOCK(3), "offline");
+	assert_int_equal(do_request(f, &r), -EALREADY);
+	r.expect.device[0] = '\0';
+	assert_int_equal(do_request(f, &r), -EALREADY);
 }
 
 static void test_scans(void **state)
@@ -277,6 +296,7 @@ int main(int argc, char *argv[])
 		WORKER_TEST(test_skips),
 		WORKER_TEST(test_errno_comes_back),
 		WORKER_TEST(test_guard_refuses),
+		WORKER_TEST(test_guard_refuses_a_block),
 		WORKER_TEST(test_scans),
 		WORKER_TEST(test_one_at_a_time),
 		WORKER_TEST(test_submit_from_callback),

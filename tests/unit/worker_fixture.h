@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A worker as the daemon has it, for tests: a real child process (the test program, started again)
- * on a fabricated sysfs with two memory blocks. memory3 is an ordinary file; the state of memory9
- * is a FIFO with a full pipe, so that a write to it blocks until a signal comes.
+ * on a fabricated sysfs with one device, of blocks 3 to 9, of which two are there. memory3 is an
+ * ordinary file; the state of memory9 is a FIFO with a full pipe, so that a write to it blocks
+ * until a signal comes.
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "worker/worker.h"
 
 #define BLOCK(n) TREE_MEMORY "/memory" #n "/state"
+#define DEVICE TREE_DAX_REGION "/dax0.1"
 #define PATIENCE_SEC 20 /* for what takes milliseconds, on a slow machine */
 
 struct fixture {
@@ -102,9 +104,15 @@ static inline bool is_asleep(struct fixture *f, int pid)
 	return process_state(pid) == 'S';
 }
 
+/* About the one device, as the daemon makes all of them. */
 static inline struct worker_request request_write(const char *path, const char *value)
 {
-	struct worker_request r = { .op = WORKER_WRITE };
+	struct worker_request r = {
+		.op = WORKER_WRITE,
+		.expect = { .device = "dax0.1",
+			    .size = 0x38000000,
+			    .first_mapping = { .start = 0x18000000, .length = 0x38000000 } },
+	};
 
 	assert_int_equal(str_copy(r.path, sizeof(r.path), path), 0);
 	assert_int_equal(str_copy(r.value, sizeof(r.value), value), 0);
@@ -178,6 +186,17 @@ static inline void block_worker(struct fixture *f)
 	assert_int_equal(f->n_replies, 0);
 }
 
+/* Untagged, over blocks 3 to 9. */
+static inline void make_device(struct fixture *f)
+{
+	tree_write(&f->tree, DEVICE "/size", "939524096");
+	tree_write(&f->tree, DEVICE "/uuid", "0");
+	tree_write(&f->tree, DEVICE "/state", "unplugged");
+	tree_write(&f->tree, DEVICE "/mapping0/start", "0x18000000");
+	tree_write(&f->tree, DEVICE "/mapping0/end", "0x4fffffff");
+	tree_link(&f->tree, "bus/dax/devices/dax0.1", "../../../" DEVICE);
+}
+
 static inline int worker_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -188,6 +207,7 @@ static inline int worker_setup(void **state)
 	tree_write(&f->tree, BLOCK(3), "online");
 	f->fifo_fd = -EBADF;
 	make_blocking_attribute(f);
+	make_device(f);
 	f->base = event_base_new();
 	assert_non_null(f->base);
 	start_worker(f);
