@@ -26,7 +26,7 @@ int journal_begin_step(struct manager *m, struct entry *e, const struct worker *
 		       struct worker_request *request, struct worker_reply *ret_refusal)
 {
 	const struct step *step = machine_step(e->release);
-	bool back;
+	bool needed;
 	int r;
 
 	if (step->kind == STEP_SAVE) {
@@ -40,15 +40,18 @@ int journal_begin_step(struct manager *m, struct entry *e, const struct worker *
 			return refuse(m, -ENAMETOOLONG, ret_refusal);
 		return 0;
 	}
-	back = e->release->state == RELEASE_ROLLING_BACK;
-	if (back && !e->release->saved)
+	if (e->release->state == RELEASE_ROLLING_BACK && !e->release->saved)
 		return 0; /* nothing was changed, and another hand's doing has no journal */
 	r = undo_append(m->setup.undo, e->release, UNDO_NOTE_STEP, step, worker_pid(worker), NULL);
-	if (r < 0 && !back)
+	/*
+	 * What was before is there all the same, and nothing else is needed to put it back; nor is
+	 * anything to be put back once a device is deleted.
+	 */
+	needed = e->release->state != RELEASE_ROLLING_BACK && step->kind != STEP_DELETE;
+	if (r < 0 && needed)
 		return refuse(m, r, ret_refusal);
-	/* What was before is there all the same, and nothing else is needed to put it back. */
 	if (r < 0)
-		journal_warn(m, e->release, "note a step of the roll-back", r);
+		journal_warn(m, e->release, "note a step", r);
 	return 0;
 }
 
