@@ -188,12 +188,16 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 	}
 }
 
-/* The newest inventory if it is fresh, else waits for one. */
+/*
+ * The newest inventory if it is fresh, else waits for one. What is to be put back is compared with
+ * nothing older than now: the last write that mattered may have ended just before.
+ */
 static unsigned scan_or_go(struct release *r, const struct machine_input *in)
 {
 	r->wait = WAIT_SCAN;
 	r->deadline = USEC_INFINITY;
-	if (in->inventory && usec_add(in->inventory->taken, MACHINE_FRESH_USEC) > in->now)
+	if (r->state == RELEASE_REQUESTED && in->inventory &&
+	    usec_add(in->inventory->taken, MACHINE_FRESH_USEC) > in->now)
 		return machine_scanned(r, in);
 	return MACHINE_SCAN;
 }
