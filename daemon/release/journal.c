@@ -17,8 +17,8 @@ static void journal_warn(struct manager *m, const struct release *r, const char 
 static int refuse(const struct manager *m, int error, struct worker_reply *ret)
 {
 	*ret = (struct worker_reply){ .error = error };
-	(void)snprintf(ret->message, sizeof(ret->message),
-		       "cannot write the undo journal in %.100s", m->state_dir);
+	(void)snprintf(ret->message, sizeof(ret->message), "cannot write to %.100s: %s",
+		       m->state_dir, strerror(-error));
 	return error;
 }
 

@@ -81,7 +81,7 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 		if (r->finishing)
 			return machine_run_step(r, in);
 		if (r->stopping)
-			return machine_fail(r, in, "dcdd is stopping");
+			return machine_fail(r, in, MACHINE_STOPPING);
 		if (plan_check_detach(&r->plan, in->inventory, group, why, sizeof(why)) < 0)
 			return machine_fail(r, in, "not detached: %s", why);
 		return machine_run_step(r, in);

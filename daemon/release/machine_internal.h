@@ -8,6 +8,8 @@
 
 #include "machine.h"
 
+#define MACHINE_STOPPING "dcdd is stopping"
+
 /* ---- machine_state.c ---- */
 
 void machine_reason(struct release *r, const char *format, ...) _printf_(2, 3);

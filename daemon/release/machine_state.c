@@ -85,7 +85,8 @@ unsigned machine_postpone(struct release *r, const struct machine_input *in, con
 	(void)str_copy(text, sizeof(text), why);
 	r->tries++;
 	if (r->stopping) {
-		machine_reason(r, "%.200s; dcdd is stopping", text);
+		machine_reason(r, "%.200s%s", text,
+			       strstr(text, MACHINE_STOPPING) ? "" : "; " MACHINE_STOPPING);
 		return machine_finish(r, in, RELEASE_REFUSED, 0);
 	}
 	if (r->tries > r->decision.settings.retries) {

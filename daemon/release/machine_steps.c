@@ -128,10 +128,10 @@ static double seconds(usec_t from, usec_t to)
 static unsigned not_begun(struct release *r, const struct machine_input *in,
 			  const struct worker_reply *reply, int error)
 {
-	const char *what = reply->message[0] ? reply->message : "cannot write the undo journal";
+	const char *why = reply->message[0] ? reply->message : strerror(-error);
 
-	machine_reason(r, "%.150s: %s; nothing was changed", what,
-		       r->cancelled && !r->stopping ? "timed out" : strerror(-error));
+	machine_reason(r, "cannot write the undo journal: %.150s; nothing was changed",
+		       r->cancelled && !r->stopping ? "timed out" : why);
 	return machine_postpone(r, in, r->reason);
 }
 
@@ -158,7 +158,7 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 		if (step->kind == STEP_SAVE)
 			return not_begun(r, in, reply, error);
 		if (r->stopping && error == -EINTR)
-			return machine_fail(r, in, "dcdd is stopping");
+			return machine_fail(r, in, MACHINE_STOPPING);
 		if (r->cancelled && release_timed_out(r, in))
 			return machine_fail(r, in,
 					    "release-timeout of %.1f s is over, in %s; the kernel "
@@ -172,8 +172,8 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 				"more to come back",
 				text, seconds(r->step_begun, r->cancelled_at),
 				seconds(r->cancelled_at, in->now));
-		return machine_fail(r, in, "%s: %s%s%.100s", text, strerror(-error),
-				    reply->message[0] ? ": " : "", reply->message);
+		return machine_fail(r, in, "%s: %.150s", text,
+				    reply->message[0] ? reply->message : strerror(-error));
 	}
 	if (step->kind == STEP_SAVE)
 		r->saved = true;
@@ -184,7 +184,7 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 				    plan_step_text(&r->plan, step, text));
 	if (r->state == RELEASE_OFFLINING) {
 		if (r->stopping)
-			return machine_fail(r, in, "dcdd is stopping");
+			return machine_fail(r, in, MACHINE_STOPPING);
 		if (release_timed_out(r, in))
 			return machine_fail(r, in, "release-timeout of %.1f s is over",
 					    (double)r->decision.settings.release_timeout / 1e6);

@@ -67,8 +67,8 @@ static int submit_step(struct manager *m, struct entry *e, struct worker_reply *
 	}
 	if (r < 0) {
 		*ret_refusal = (struct worker_reply){ .error = r };
-		(void)str_copy(ret_refusal->message, sizeof(ret_refusal->message),
-			       "cannot run the worker process");
+		(void)snprintf(ret_refusal->message, sizeof(ret_refusal->message),
+			       "cannot run the worker process: %s", strerror(-r));
 		return r;
 	}
 	e->worker = worker;

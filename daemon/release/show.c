@@ -178,8 +178,8 @@ void manager_show_step(struct manager *m, const struct release *r, const struct 
 			    "%s: it is so already", text);
 	else
 		report_full(m->setup.report, LOG_WARNING, DCDD_MESSAGE_STEP, &fields,
-			    "%s failed after %.1f ms: %s%s%s", text, (double)reply->elapsed / 1e3,
-			    strerror(-reply->error), reply->message[0] ? ": " : "", reply->message);
+			    "%s failed after %.1f ms: %s", text, (double)reply->elapsed / 1e3,
+			    reply->message[0] ? reply->message : strerror(-reply->error));
 }
 
 void manager_show_inventory(struct manager *m, const struct inventory *inv)

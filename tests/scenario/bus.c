@@ -360,6 +360,52 @@ struct json_object *release_wait_at(struct scenario *s, const char *tag, uint64_
 	}
 }
 
+size_t release_leftovers(struct json_object *release)
+{
+	size_t n = json_object_array_length(member(release, "Leftovers"));
+
+	assert_int_equal(n, member_int(release, "LeftoverCount"));
+	return n;
+}
+
+static const char *leftover_text(struct json_object *leftover, size_t i)
+{
+	return json_object_get_string(json_object_array_get_idx(leftover, i));
+}
+
+void release_assert_leftover(struct scenario *s, struct json_object *release, const char *object,
+			     const char *have, const char *want)
+{
+	struct json_object *list = member(release, "Leftovers");
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *leftover = json_object_array_get_idx(list, i);
+
+		if (streq(leftover_text(leftover, 0), object) &&
+		    streq(leftover_text(leftover, 1), have) &&
+		    streq(leftover_text(leftover, 2), want))
+			return;
+	}
+	scenario_fail(s, "it is not said that %s is \"%s\" and was \"%s\": %s", object, have, want,
+		      json_object_to_json_string_ext(list, JSON_C_TO_STRING_PRETTY));
+}
+
+void release_mend(struct scenario *s, struct json_object *release)
+{
+	struct json_object *list = member(release, "Leftovers");
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		const char *line = leftover_text(json_object_array_get_idx(list, i), 3);
+		_cleanup_free_ char *output = NULL;
+
+		if (!*line)
+			scenario_fail(s, "no command for %s",
+				      leftover_text(json_object_array_get_idx(list, i), 0));
+		if (command(s, &output, "%s", line) != 0)
+			scenario_fail(s, "%s: %s", line, output);
+	}
+}
+
 void release_collect_at(struct scenario *s, const char *tag, const struct host *before,
 			const char *const *except, const char *file, int line)
 {

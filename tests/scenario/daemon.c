@@ -47,6 +47,7 @@ _Noreturn static void become_daemon(struct scenario *s, const char *config, cons
 {
 	char program[512], runtime[128], notify[128], log[128], worker[PATH_MAX];
 	_cleanup_free_ char *wrapper = NULL;
+	char *mounts[] = { (char *)"unshare", (char *)"-m", (char *)"sh", s->daemon_mounts };
 	const char *wrapped = getenv("DCDD_WRAPPER");
 	char *argv[ARGUMENTS_MAX] = { NULL };
 	char *save = NULL;
@@ -56,7 +57,9 @@ _Noreturn static void become_daemon(struct scenario *s, const char *config, cons
 	wrapper = strdup(wrapped ? wrapped : "");
 	if (!wrapper)
 		_exit(126);
-	for (char *w = strtok_r(wrapper, " ", &save); w && n < ARGUMENTS_MAX - 8;
+	for (size_t i = 0; s->daemon_mounts && i < ARRAY_SIZE(mounts); i++)
+		argv[n++] = mounts[i];
+	for (char *w = strtok_r(wrapper, " ", &save); w && n < ARGUMENTS_MAX - 10;
 	     w = strtok_r(NULL, " ", &save))
 		argv[n++] = w;
 	(void)snprintf(program, sizeof(program), "%s/dcdd", scenario_build());
@@ -68,6 +71,8 @@ _Noreturn static void become_daemon(struct scenario *s, const char *config, cons
 	argv[n++] = (char *)(uintptr_t)config;
 	argv[n++] = (char *)"--runtime-dir";
 	argv[n++] = runtime;
+	argv[n++] = (char *)"--state-dir";
+	argv[n++] = s->state_dir;
 	if (s->options->no_bus)
 		argv[n++] = (char *)"--no-bus";
 	if (argument)
@@ -86,6 +91,22 @@ _Noreturn static void become_daemon(struct scenario *s, const char *config, cons
 	(void)execvp(argv[0], argv);
 	(void)dprintf(STDERR_FILENO, "cannot run %s: %m\n", argv[0]);
 	_exit(127);
+}
+
+void daemon_mounts(struct scenario *s, const char *shell_command)
+{
+	_cleanup_free_ char *text = NULL;
+	char name[32];
+
+	s->daemon_mounts = NULL;
+	if (!shell_command)
+		return;
+	if (asprintf(&text, "set -e\n%s\nexec \"$@\"\n", shell_command) < 0) {
+		text = NULL;
+		scenario_fail(s, "out of memory");
+	}
+	(void)snprintf(name, sizeof(name), "mounts.%u.sh", s->n_files++);
+	s->daemon_mounts = (char *)(uintptr_t)scenario_file(s, name, text);
 }
 
 void daemon_launch(struct scenario *s, const char *config, const char *argument)
@@ -197,6 +218,46 @@ int daemon_kill(struct scenario *s, int signal)
 	if (kill(s->daemon, signal) < 0)
 		scenario_fail(s, "cannot signal the daemon: %m");
 	return daemon_wait(s);
+}
+
+/* Its children, by pid and space. */
+static void read_workers(struct scenario *s, char *ret, size_t size)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)s->daemon,
+		       (int)s->daemon);
+	if (sysfs_get(path, ret, size) < 0)
+		scenario_fail(s, "cannot read %s: %m", path);
+}
+
+/* A zombie that nobody reaps yet has ended as well. */
+static bool has_ended(const char *pid)
+{
+	char path[64], text[512];
+	const char *state;
+
+	(void)snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
+	if (sysfs_get(path, text, sizeof(text)) < 0)
+		return true;
+	state = strrchr(text, ')');
+	return state && (startswith(state, ") Z") || startswith(state, ") X"));
+}
+
+void daemon_crash(struct scenario *s)
+{
+	usec_t deadline = deadline_in(STOP_SECONDS);
+	char workers[256], *save = NULL;
+	int r;
+
+	read_workers(s, workers, sizeof(workers));
+	r = daemon_kill(s, SIGKILL);
+	if (r != 128 + SIGKILL)
+		scenario_fail(s, "the daemon ended with status %d before it was killed", r);
+	for (char *w = strtok_r(workers, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		while (!has_ended(w))
+			if (deadline_passed(deadline))
+				scenario_fail(s, "its worker %s does not end", w);
 }
 
 /* The first line of a sanitizer's or valgrind's report, NULL if there is none. */

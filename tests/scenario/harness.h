@@ -72,6 +72,15 @@ const char *scenario_dir(const struct scenario *s);
 const char *scenario_file(struct scenario *s, const char *name, const char *text);
 
 /*
+ * Where the daemons of the test keep their undo journals, below scenario_dir(); and how many files
+ * are there whose name ends in @suffix (".undo", "" for all).
+ */
+const char *scenario_state_dir(const struct scenario *s);
+unsigned scenario_journals(const struct scenario *s, const char *suffix);
+/* A whole host has no journal, and the teardown checks that. Here one is to be left at the end. */
+void scenario_keeps_journal(struct scenario *s);
+
+/*
  * @seconds stretched by $DCDD_TEST_SLOW (a factor, for sanitizers and valgrind), as a point in time
  * of CLOCK_MONOTONIC; and whether it is over. Sleeps 5 ms if it is not.
  */
@@ -217,8 +226,17 @@ struct host;
 /* Everything the simulator knows and everything /sys shows. Owned by @s. */
 struct host *host_save(struct scenario *s);
 
-/* How many lines differ; they are printed if @print. */
+/*
+ * The same in milliseconds, for thousands of cases: of what /sys shows there is only one line, a
+ * hash, so a difference that nothing but a file shows is noticed, but not named.
+ */
+struct host *host_save_quick(struct scenario *s);
+
+/* How many lines differ; they are printed if @print. Both must be saved in the same way. */
 size_t host_compare(const struct host *before, const struct host *after, bool print);
+/* Lines that match one of the NULL-ended globs (16 at most, or NULL) may differ. */
+size_t host_compare_except(const struct host *before, const struct host *after,
+			   const char *const *except, bool print);
 
 /*
  * Takes a fresh look and fails the test, with the difference, if there is one. Every test must do
@@ -259,13 +277,19 @@ void host_acknowledge_violations(struct scenario *s);
 /* ---- daemon.c: the daemon under test ---- */
 
 /*
- * Starts `$BUILD/dcdd --config FILE --runtime-dir DIR` with $DCDD_WRAPPER before it, stderr to a
- * file. daemon_start() waits until it is ready; daemon_launch() does not. @config NULL: the
- * scenario's. @argument: one more argument, or NULL.
+ * Starts `$BUILD/dcdd --config FILE --runtime-dir DIR --state-dir DIR` with $DCDD_WRAPPER before
+ * it, stderr to a file. daemon_start() waits until it is ready; daemon_launch() does not. @config
+ * NULL: the scenario's. @argument: one more argument, or NULL.
  */
 void daemon_start(struct scenario *s, const char *config);
 void daemon_launch(struct scenario *s, const char *config, const char *argument);
 void daemon_wait_ready(struct scenario *s);
+
+/*
+ * Daemons started from now on live in a mount namespace of their own, where this shell command was
+ * run first. NULL: no more.
+ */
+void daemon_mounts(struct scenario *s, const char *shell_command);
 
 pid_t daemon_pid(const struct scenario *s);
 /* Whether it is still running; if it is not, its end is kept for daemon_wait(). */
@@ -278,6 +302,8 @@ bool daemon_alive(struct scenario *s);
 int daemon_kill(struct scenario *s, int signal);
 int daemon_wait(struct scenario *s);
 void daemon_stop(struct scenario *s);
+/* SIGKILL, and waits until its workers have ended too: what they hung in is not done. */
+void daemon_crash(struct scenario *s);
 
 /* What it wrote to stderr so far, all daemons of this test. Owned by the caller. */
 char *daemon_log(struct scenario *s);
@@ -322,6 +348,16 @@ struct json_object *release_wait_at(struct scenario *s, const char *tag, uint64_
 /* The same when only the state matters. */
 #define release_wait_state(s, tag, state, seconds)                                                 \
 	((void)json_object_put(release_wait(s, tag, state, seconds)))
+
+/*
+ * What a failed release's list of what is not as it was says: how many entries; that there is one
+ * for @object, like this; and its commands, run one by one as an admin would. One that does not
+ * succeed fails the test.
+ */
+size_t release_leftovers(struct json_object *release);
+void release_assert_leftover(struct scenario *s, struct json_object *release, const char *object,
+			     const char *have, const char *want);
+void release_mend(struct scenario *s, struct json_object *release);
 
 /*
  * The end of a group that is free: the device asks again, gets it, and the whole host is as it was

@@ -220,6 +220,19 @@ struct host *host_save(struct scenario *s)
 	return host;
 }
 
+struct host *host_save_quick(struct scenario *s)
+{
+	_cleanup_json_ struct json_object *reply = sim_do(s, "{'cmd':'state'}");
+	_cleanup_json_ struct json_object *sys = sim_do(s, "{'cmd':'snapshot'}");
+	struct host *host = scenario_keep(s, calloc(1, sizeof(struct host)), host_free);
+
+	if (add_json(host, "sim", member(reply, "state")) < 0 ||
+	    add_line(host, "sys.hash", member_string(sys, "hash")) < 0)
+		scenario_fail(s, "cannot take the host's state");
+	qsort(host->lines, host->n_lines, sizeof(*host->lines), compare_lines);
+	return host;
+}
+
 /* Whether one of the globs in the NULL-ended @except matches; it is marked in @used then. */
 static bool is_excepted(const char *line, const char *const *except, bool *used)
 {
@@ -260,6 +273,14 @@ static size_t compare(const struct host *before, const struct host *after,
 size_t host_compare(const struct host *before, const struct host *after, bool print)
 {
 	return compare(before, after, NULL, NULL, print);
+}
+
+size_t host_compare_except(const struct host *before, const struct host *after,
+			   const char *const *except, bool print)
+{
+	bool used[HOST_EXCEPT_MAX] = { false };
+
+	return compare(before, after, except, used, print);
 }
 
 void host_assert_same_at(struct scenario *s, const struct host *before, const char *const *except,

@@ -3,6 +3,7 @@
  * The frame around each scenario: fresh host, bus and daemon before it; afterwards the daemon is
  * stopped, its end and the simulator's violations are checked, whatever the test itself asserted.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
@@ -41,11 +42,19 @@ bool deadline_passed(usec_t deadline)
 	return false;
 }
 
-void scenario_fail_at(struct scenario *s _unused_, const char *file, int line, const char *format,
-		      ...)
+void scenario_fail_at(struct scenario *s, const char *file, int line, const char *format, ...)
 {
 	va_list ap;
 
+	if (s->escape) {
+		jmp_buf *escape = s->escape;
+		int n = snprintf(s->failure, sizeof(s->failure), "%s:%d: ", file, line);
+
+		va_start(ap, format);
+		(void)vsnprintf(s->failure + n, sizeof(s->failure) - (size_t)n, format, ap);
+		va_end(ap);
+		longjmp(*escape, 1);
+	}
 	/* Not print_error(), which cuts at 1024 characters. */
 	va_start(ap, format);
 	(void)vfprintf(stderr, format, ap);
@@ -53,6 +62,21 @@ void scenario_fail_at(struct scenario *s _unused_, const char *file, int line, c
 	(void)fputc('\n', stderr);
 	_fail(file, line);
 	abort(); /* _fail() jumps to the end of the test */
+}
+
+bool scenario_try(struct scenario *s, void (*body)(struct scenario *s, void *userdata),
+		  void *userdata)
+{
+	jmp_buf here, *outer = s->escape;
+	volatile bool fine = false;
+
+	if (setjmp(here) == 0) {
+		s->escape = &here;
+		body(s, userdata);
+		fine = true;
+	}
+	s->escape = outer;
+	return fine;
 }
 
 void scenario_skip(struct scenario *s, const char *reason)
@@ -89,6 +113,32 @@ void *scenario_keep(struct scenario *s, void *object, void (*destroy)(void *obje
 const char *scenario_dir(const struct scenario *s)
 {
 	return s->dir;
+}
+
+const char *scenario_state_dir(const struct scenario *s)
+{
+	return s->state_dir;
+}
+
+unsigned scenario_journals(const struct scenario *s, const char *suffix)
+{
+	DIR *dir = opendir(s->state_dir);
+	struct dirent *entry;
+	unsigned found = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		size_t n = strlen(entry->d_name), m = strlen(suffix);
+
+		found += entry->d_name[0] != '.' && n >= m && streq(entry->d_name + n - m, suffix);
+	}
+	if (dir)
+		(void)closedir(dir);
+	return found;
+}
+
+void scenario_keeps_journal(struct scenario *s)
+{
+	s->keeps_journal = true;
 }
 
 const char *scenario_file(struct scenario *s, const char *name, const char *text)
@@ -135,7 +185,7 @@ static int remove_one(const char *path, const struct stat *st _unused_, int type
 	return remove(path);
 }
 
-static void scenario_free(struct scenario *s)
+void scenario_forget(struct scenario *s)
 {
 	while (s->keep) {
 		struct keep *k = s->keep;
@@ -144,6 +194,11 @@ static void scenario_free(struct scenario *s)
 		k->destroy(k->object);
 		free(k);
 	}
+}
+
+static void scenario_free(struct scenario *s)
+{
+	scenario_forget(s);
 	sim_disconnect(s);
 	(void)safe_close(s->notify_fd);
 	if (s->dir[0])
@@ -179,6 +234,7 @@ static int set_up(struct scenario *s)
 		print_error("cannot make a directory in /tmp: %s\n", strerror(-r));
 		return r;
 	}
+	(void)snprintf(s->state_dir, sizeof(s->state_dir), "%s/state", s->dir);
 	r = sim_connect(s);
 	if (r < 0) {
 		print_error("no simulated host here (%s); run me by: %s/dcdsim -- %s\n",
@@ -260,6 +316,9 @@ int scenario_teardown(void **state)
 	else if (r > 0)
 		scenario_problem(s, "%d violations: memory was handed back while in use", r);
 
+	if (s->finished && (scenario_journals(s, "") > 0) != s->keeps_journal)
+		scenario_problem(s, s->keeps_journal ? "no undo journal was left"
+						     : "an undo journal was left");
 	if (s->finished && !s->compared)
 		scenario_problem(s, "the whole host was never compared with what it should be");
 

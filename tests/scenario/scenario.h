@@ -23,7 +23,8 @@ struct scenario {
 	bool compared;	   /* it looked at the whole host, or said why not */
 	unsigned problems; /* found by the teardown */
 
-	char dir[64];
+	char dir[64], state_dir[72];
+	bool keeps_journal; /* there is to be one at the end */
 	struct keep *keep;
 	unsigned n_files;
 
@@ -39,8 +40,12 @@ struct scenario {
 	pid_t daemon;	   /* 0: none */
 	int daemon_status; /* of waitpid(), valid if daemon_reaped */
 	bool daemon_reaped;
-	bool daemon_ready; /* it said READY=1 */
+	bool daemon_ready;   /* it said READY=1 */
+	char *daemon_mounts; /* shell script that runs it, or NULL; among keep */
 	int notify_fd;
+
+	jmp_buf *escape;    /* of scenario_try() */
+	char failure[4096]; /* why it came out there */
 
 	size_t violations_expected; /* acknowledged ones of this test */
 
@@ -50,6 +55,16 @@ struct scenario {
 /* Takes over @object until the end of the test. Returns it; fails the test if it is NULL. */
 void *scenario_keep(struct scenario *s, void *object, void (*destroy)(void *object));
 #define scenario_keep_free(s, p) ((__typeof__(p))scenario_keep(s, p, free))
+
+/*
+ * Outside of cmocka: runs @body; a function of the harness that fails in it ends it, and false is
+ * returned, with the message in s->failure.
+ */
+bool scenario_try(struct scenario *s, void (*body)(struct scenario *s, void *userdata),
+		  void *userdata);
+
+/* Frees what scenario_keep() has taken so far. */
+void scenario_forget(struct scenario *s);
 
 /* For the teardown, which must go on: prints the message and remembers that there was one. */
 void scenario_problem(struct scenario *s, const char *format, ...) _printf_(2, 3);

@@ -3,15 +3,7 @@
  * What goes wrong in the middle of a release: blocks and devices that refuse, other hands, extents
  * that vanish, a kernel that does not come back. Afterwards the host is free or as before.
  */
-#include <dcdd/base.h>
-
-#include "harness.h"
-
-#define BLOCK0 (UINT64_C(0xa90000000) / (128 * MiB)) /* 338 */
-#define N_BLOCKS 6
-
-/* One try, so that what a test sees is the end. */
-#define ONCE "[release]\nretries = 0\n"
+#include "six_blocks.h"
 
 static const struct scenario_options once = { .config = ONCE };
 /* Nothing in a kernel zone keeps a block from going offline. */
@@ -28,32 +20,9 @@ static const struct scenario_options short_timeout = {
 	.config = ONCE "block-timeout = 300ms\n",
 };
 
-static char *block_path(unsigned i, char buf[static 96])
-{
-	(void)snprintf(buf, 96, "devices/system/memory/memory%llu/state",
-		       (unsigned long long)BLOCK0 + i);
-	return buf;
-}
-
-/* Three extents of two blocks each, without gaps, so that blocks count from BLOCK0. */
-static const char *claim_a(struct scenario *s)
-{
-	return SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 256 * MiB), EXTENT(256 * MiB, 256 * MiB),
-		       EXTENT(512 * MiB, 256 * MiB));
-}
-
-static void assert_refused(struct scenario *s, const char *why)
-{
-	_cleanup_json_ struct json_object *r = release_wait(s, TAG_A, "refused", 30);
-
-	if (!strstr(member_string(r, "Reason"), why))
-		scenario_fail(s, "the reason is \"%s\", without \"%s\"", member_string(r, "Reason"),
-			      why);
-}
-
 static void assert_rolled_back(struct scenario *s, const struct host *before, const char *why)
 {
-	assert_refused(s, why);
+	assert_end(s, "refused", why);
 	host_assert_same(s, before);
 }
 
@@ -155,6 +124,7 @@ SCENARIO(roll_back_fails)
 		daemon_wait_log(s, "failed half-way");
 		assert_int_equal(sim_writes(s, since, "*", NULL, false), 0);
 	}
+	scenario_keeps_journal(s);
 }
 
 static void device_step_fails(struct scenario *s, const char *path, const char *value,
@@ -212,6 +182,7 @@ SCENARIO(size_fails_auto_online_for_ever)
 		scenario_fail(s, "the reason is \"%s\"", member_string(r, "Reason"));
 	/* All of it is in use as before, but in the other zone. */
 	host_assert_same_except(s, before, "*zone*", "*.unmovable = *");
+	scenario_keeps_journal(s);
 }
 
 /* A device of size 0 harms nobody: the group is free all the same. */
@@ -414,7 +385,7 @@ SCENARIO(kernel_does_not_let_go)
 	sim_retry(s);
 	release_wait_state(s, TAG_B, "released", 10);
 	sim_release_hang(s, fault);
-	assert_refused(s, "timed out");
+	assert_end(s, "refused", "timed out");
 	/* As it was, and the other group gone. */
 	host_assert_same_except(s, before, HOST_YOUNGEST);
 }

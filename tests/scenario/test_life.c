@@ -13,7 +13,6 @@
 
 static const struct scenario_options no_daemon = { .no_daemon = true };
 static const struct scenario_options no_bus = { .no_bus = true };
-static const struct scenario_options short_stop = { .config = "[daemon]\nstop-timeout = 1s\n" };
 static const struct scenario_options no_cxl = {
 	.topology = "{'boot_memory':'3G','memdevs':[]}",
 	.no_daemon = true,
@@ -85,55 +84,6 @@ SCENARIO(sigterm_while_detaching)
 	assert_int_equal(sim_writes(s, since, "*/memory*/state", "online*", false), 0);
 	sim_retry(s);
 	host_assert_same(s, before);
-}
-
-/*
- * A worker that the kernel never lets go outlives its daemon, which says so with its exit status.
- * The next one works beside it. When the kernel lets go at last, it finds that the worker is to die
- * and gives that block up, so it is online as before; the one that went offline before it stays so,
- * for nobody is left who knows of it. The rest is as it was, and the device may ask again.
- */
-SCENARIO(restarted_while_the_kernel_hangs)
-{
-	struct host *empty = host_save(s), *with_a;
-	_cleanup_free_ char *workers = NULL;
-	unsigned fault;
-	uint64_t since;
-
-	(void)SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 512 * MiB));
-	with_a = host_save(s);
-	(void)SIM_RAM(s, "mem0", TAG_B, EXTENT(1024 * MiB, 256 * MiB));
-	fault = sim_fault(s, "*/memory*/state",
-			  "'value':'offline','nth':2,'action':'hang-uninterruptible'");
-	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	sim_fault_wait(s, fault, 1);
-	assert_int_equal(command(s, &workers, "pgrep -d , -P %d dcdd-worker", (int)daemon_pid(s)),
-			 0);
-	workers[strcspn(workers, "\n")] = '\0';
-	assert_int_equal(daemon_kill(s, SIGTERM), DCDD_EXIT_FAILURE);
-	assert_true(daemon_log_has(s, "Left half done"));
-	assert_true(daemon_log_has(s, "at memory339: offline-block; 1 of 4"));
-
-	daemon_start(s, NULL);
-	assert_int_equal(command(s, NULL, "ps -o stat= -p %s | grep -qv Z", workers), 0);
-	assert_int_equal(sim_release(s, "mem0", TAG_B), -EBUSY);
-	release_wait_state(s, TAG_B, "ready", 20);
-	assert_int_equal(sim_release(s, "mem0", TAG_B), 0);
-	release_wait_state(s, TAG_B, "released", 10);
-	host_assert_gone(s, TAG_B);
-
-	since = sim_log_next(s);
-	sim_release_hang(s, fault);
-	WAIT_FOR(s, sim_writes(s, since, "*/memory339/state", "offline", false) == 1, 10);
-	WAIT_FOR(s, command(s, NULL, "ps -o stat= -p %s | grep -qv Z", workers) != 0, 10);
-	host_assert_no_violation(s);
-	sysfs_assert(s, "devices/system/memory/memory338/state", "offline");
-	host_assert_same_except(s, with_a, HOST_YOUNGEST, "*/memory338/*", "sim.blocks?338?.*",
-				"*/node1/meminfo = *", "sim.nodes?1?.total = *");
-
-	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	release_wait_state(s, TAG_A, "ready", 20);
-	release_collect(s, TAG_A, empty);
 }
 
 SCENARIO(clean_stop_leaves_no_instance)
@@ -312,7 +262,6 @@ int main(void)
 		scenario_test(sigterm_in_the_middle),
 		scenario_test(sigint_in_the_middle),
 		scenario_test(sigterm_while_detaching),
-		scenario_test_with(restarted_while_the_kernel_hangs, &short_stop),
 		scenario_test(clean_stop_leaves_no_instance),
 		scenario_test(killed_and_started_again),
 		scenario_test(restarted_while_ready),
