@@ -87,6 +87,14 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 		return machine_run_step(r, in);
 	}
 	if (in_use(in->inventory, group, why, sizeof(why))) {
+		uint32_t device;
+
+		/*
+		 * Another hand was in between and left memory online that nobody claims: the kernel
+		 * would hand that back, so it has to be claimed again.
+		 */
+		if (tag_group_devices(in->inventory, group, &device, 1) == 0)
+			return machine_fail(r, in, "%s", why);
 		/* Freed, and in use again right away. Nothing is left to roll back. */
 		machine_reason(r, "in use again as soon as it was free: %s", why);
 		return machine_postpone(r, in, r->reason);
@@ -100,6 +108,12 @@ static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 	char why[RELEASE_REASON_MAX / 2];
 
 	if (in_use(in->inventory, group, why, sizeof(why))) {
+		uint32_t device;
+
+		/* As in detach_scanned(). */
+		if (r->plan.n_devices > 0 &&
+		    tag_group_devices(in->inventory, group, &device, 1) == 0)
+			return machine_fail(r, in, "%s", why);
 		if (r->last_record > r->entered &&
 		    in->now < usec_add(r->last_record, in->policy->refuse_hold)) {
 			/* The device asked again just now, and somebody was quicker. */
@@ -139,10 +153,8 @@ static unsigned unread(struct release *r, const struct machine_input *in)
 	if (region)
 		machine_reason(r, "cannot read %.120s: %s; looking again", region->error_path,
 			       strerror(-region->error));
-	r->deadline = usec_add(in->now, MACHINE_UNREAD_USEC);
-	/* The executor is kept only by who has changed something. */
-	return machine_wait_for(r, WAIT_TIME,
-				release_state_is_active(r->state) ? 0 : machine_yield(r));
+	/* Without the executor, also in the middle: others go on meanwhile. */
+	return machine_wait_until(r, usec_add(in->now, MACHINE_UNREAD_USEC));
 }
 
 unsigned machine_scanned(struct release *r, const struct machine_input *in)

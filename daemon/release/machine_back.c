@@ -148,6 +148,8 @@ unsigned machine_back_scanned(struct release *r, const struct machine_input *in,
 
 	if (tag_group_is_free(in->inventory, group, NULL))
 		return machine_free(r, in);
+	if (!r->turn) /* lost to a step that was stuck, or to what could not be read */
+		return machine_wait_for(r, WAIT_TURN, MACHINE_TURN);
 	if (r->rounds == 0 && may_resume(r, in, group) &&
 	    plan_build_resume(&r->plan, in->inventory, group) == 0)
 		return resume(r, in);

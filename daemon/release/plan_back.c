@@ -137,6 +137,17 @@ static const struct dax_device *find_claimer(const struct plan *plan, const stru
 	return NULL;
 }
 
+/* Whether any of what it claimed is there to be claimed: the tag may have come back elsewhere. */
+static bool has_extent(const struct plan *plan, const struct inventory *inv,
+		       const struct plan_device *saved)
+{
+	for (uint32_t i = 0; i < inv->n_extents; i++)
+		if (tag_equal(&inv->extents[i].tag, &saved->tag) &&
+		    plan_device_maps(plan, saved, &inv->extents[i].hpa))
+			return true;
+	return false;
+}
+
 /* Memory that nobody claims, and that is in use: the kernel would hand it back all the same. */
 static bool has_leftover(const struct plan *plan, const struct inventory *inv,
 			 const struct plan_device *saved)
@@ -191,6 +202,7 @@ static int diff_gone(struct diff *diff, uint32_t d)
 	 * under nobody's claim is claimed again whoever did that, lest the kernel hand it back.
 	 */
 	if (find_claimer(diff->plan, diff->inv, saved) ||
+	    !has_extent(diff->plan, diff->inv, saved) ||
 	    (!saved->deleted && !has_leftover(diff->plan, diff->inv, saved))) {
 		differs(diff, DIFF_REPLACED, d);
 		return 0;
@@ -217,7 +229,8 @@ static int diff_device(struct diff *diff, uint32_t d)
 	if (!dev)
 		return diff_gone(diff, d);
 	if (dev->size == 0) {
-		if (find_claimer(diff->plan, diff->inv, saved)) {
+		if (find_claimer(diff->plan, diff->inv, saved) ||
+		    !has_extent(diff->plan, diff->inv, saved)) {
 			differs(diff, DIFF_REPLACED, d);
 			return 0;
 		}

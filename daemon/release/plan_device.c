@@ -47,15 +47,20 @@ static const struct dax_device *find_name(const struct inventory *inv, const cha
 	return NULL;
 }
 
+bool plan_has_name(const struct plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->n_devices; i++)
+		if (streq(plan->devices[i].name, name))
+			return true;
+	return false;
+}
+
 static bool is_known(const struct plan *plan, const char *name)
 {
 	for (size_t i = 0; i < plan->n_known; i++)
 		if (streq(plan->known[i].name, name))
 			return true;
-	for (size_t i = 0; i < plan->n_devices; i++)
-		if (streq(plan->devices[i].name, name))
-			return true;
-	return false;
+	return plan_has_name(plan, name);
 }
 
 /*

@@ -15,6 +15,9 @@ const char *plan_driver_of(const struct dax_device *dev);
 bool plan_is_same(const struct plan_device *saved, const struct inventory *inv,
 		  const struct dax_device *dev);
 
+/* Whether a device of the plan has that name. */
+bool plan_has_name(const struct plan *plan, const char *name);
+
 /* Whether any byte of @hpa was mapped by the saved device. */
 bool plan_device_maps(const struct plan *plan, const struct plan_device *saved,
 		      const struct range *hpa);

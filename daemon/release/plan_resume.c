@@ -94,14 +94,6 @@ static int resume_device(struct plan *plan, const struct inventory *inv, uint32_
 	return resume_blocks(plan, inv, d, dev);
 }
 
-static bool is_of_plan(const struct plan *plan, const char *name)
-{
-	for (size_t i = 0; i < plan->n_devices; i++)
-		if (streq(plan->devices[i].name, name))
-			return true;
-	return false;
-}
-
 int plan_build_resume(struct plan *plan, const struct inventory *inv, const struct tag_group *group)
 {
 	uint32_t devices[PLAN_DEVICES_MAX];
@@ -117,7 +109,7 @@ int plan_build_resume(struct plan *plan, const struct inventory *inv, const stru
 			return r;
 	}
 	for (size_t i = 0; i < MIN(n, ARRAY_SIZE(devices)); i++)
-		if (!is_of_plan(plan, inv->devices[devices[i]].name))
+		if (!plan_has_name(plan, inv->devices[devices[i]].name))
 			return -ESTALE;
 
 	for (uint32_t d = 0; d < plan->n_devices; d++)

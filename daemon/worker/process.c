@@ -18,6 +18,9 @@
 #include "protocol.h"
 #include "publish.h"
 
+/* The daemon repeats a cancellation until it has its answer. */
+#define READ_BACK_TRIES 3
+
 struct process {
 	int fd; /* the daemon */
 	int sysfs_fd;
@@ -99,7 +102,7 @@ static int read_watch(int sysfs_fd, const char *path, char buf[static WORKER_VAL
 	return r == -EINTR ? -EINTR : 0;
 }
 
-/* All of this may be interrupted by a cancellation; nothing after the write(2) may. */
+/* All of this may be interrupted by a cancellation. */
 static int write_cancellable(const struct process *p, const struct worker_request *request,
 			     struct worker_reply *reply)
 {
@@ -117,11 +120,18 @@ static int write_cancellable(const struct process *p, const struct worker_reques
 static void do_write(const struct process *p, const struct worker_request *request,
 		     struct worker_reply *reply)
 {
+	int r = -EINTR;
+
 	/* One that came too late for the request before is taken here, and interrupts nothing. */
 	(void)block_cancel(false);
 	reply->error = write_cancellable(p, request, reply);
+	/*
+	 * The result of the write stands, whatever becomes of reading back. A cancellation is meant
+	 * for one or the other: only a read that hangs meets a second and a third.
+	 */
+	for (unsigned i = 0; i < READ_BACK_TRIES && r == -EINTR; i++)
+		r = read_watch(p->sysfs_fd, request->watch, reply->after);
 	(void)block_cancel(true);
-	(void)read_watch(p->sysfs_fd, request->watch, reply->after);
 }
 
 static void do_publish(const struct worker_request *request, struct worker_reply *reply)

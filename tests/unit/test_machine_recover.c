@@ -284,6 +284,83 @@ static void test_deleted_is_created_again(void **state)
 	end(&run);
 }
 
+/* Released, added again elsewhere and in use: nothing of that is what the journal is about. */
+static void test_added_again_elsewhere(void **state)
+{
+	(void)state;
+	for (unsigned deleted = 0; deleted < 2; deleted++) {
+		struct run run = { .kill_behind = true };
+
+		kill_at(&run, HOST_BLOCKS, 10);
+		restart(&run);
+		run.r->plan.devices[0].deleted = deleted;
+		for (unsigned i = 0; i < run.host.n_extents; i++)
+			run.host.extents[i].live = false;
+		(void)fake_add_group(&run.host, 1, 2, 2, "dax0.1");
+		run.before = run.host;
+		recover(&run);
+		assert_int_equal(run.r->state, RELEASE_REFUSED);
+		assert_true(host_as_before(&run));
+		assert_int_equal(run.host.writes, run.before.writes);
+		end(&run);
+	}
+}
+
+/*
+ * Between our unbind and our size 0 another hand binds it again and destroys it by force: what it
+ * leaves online is claimed again, lest the device get it.
+ */
+static void test_left_online_in_between(void **state)
+{
+	struct run run = { 0 };
+	struct worker_request request;
+	struct worker_reply reply;
+	struct machine_input in;
+	struct tag tag = fake_tag(1);
+
+	(void)state;
+	kill_at(&run, HOST_BLOCKS, 9);
+	assert_int_equal(machine_step(run.r)->kind, STEP_SIZE_ZERO);
+	run.host.devices[0].claimed = false;
+	for (unsigned b = 0; b < FAKE_BLOCKS_MAX; b++)
+		if (fake_block_of(&run.host, &run.host.devices[0], b))
+			run.host.blocks[b] = (struct fake_block){ .present = true,
+								  .online = true,
+								  .zone = ZONE_MOVABLE };
+	run.killed = false;
+	plan_step_request(&run.r->plan, machine_step(run.r), &request);
+	do_write(&run, &request, &reply);
+	assert_int_equal(reply.error, -EALREADY);
+	in = input(&run);
+	pump(&run, machine_step_done(run.r, &in, &reply));
+	settle(&run);
+	assert_int_equal(run.r->state, RELEASE_FAILED);
+	assert_false(fake_release(&run.host, &tag));
+	end(&run);
+}
+
+/* A region that cannot be read holds up nobody else. */
+static void test_unread_yields(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	kill_at(&run, HOST_BLOCKS, 4);
+	restart(&run);
+	scan(&run);
+	in = input(&run);
+	assert_int_equal(machine_recover(run.r, &in), MACHINE_TURN);
+	assert_int_equal(machine_turn(run.r, &in), MACHINE_SCAN);
+	run.inv->regions[0].error = -EIO;
+	assert_int_equal(machine_scanned(run.r, &in), MACHINE_YIELD);
+	assert_false(run.r->turn);
+	assert_int_equal(run.r->state, RELEASE_ROLLING_BACK);
+	settle(&run);
+	assert_whole(&run);
+	end(&run);
+}
+
 /* Killed right behind the creation, the new device is known as ours, and there is but one. */
 static void test_created_is_found_again(void **state)
 {
@@ -447,6 +524,9 @@ int main(void)
 		cmocka_unit_test(test_left_online_and_its_name_taken),
 		cmocka_unit_test(test_destroyed_is_free),
 		cmocka_unit_test(test_deleted_is_created_again),
+		cmocka_unit_test(test_added_again_elsewhere),
+		cmocka_unit_test(test_left_online_in_between),
+		cmocka_unit_test(test_unread_yields),
 		cmocka_unit_test(test_created_is_found_again),
 		cmocka_unit_test(test_bound_by_another_hand),
 		cmocka_unit_test(test_resumed),
