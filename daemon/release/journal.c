@@ -100,3 +100,15 @@ void journal_settle(struct manager *m, struct entry *e)
 	else if (r->state == RELEASE_FAILED)
 		append(m, e, UNDO_NOTE_FAILED, NULL, r->reason);
 }
+
+void journal_inherit(struct manager *m, struct entry *e)
+{
+	struct entry *old;
+
+	TAILQ_FOREACH(old, &m->queue.ended, link) {
+		if (!old->journal || !group_key_equal(&old->release->key, &e->release->key))
+			continue;
+		old->journal = false;
+		e->journal = true;
+	}
+}

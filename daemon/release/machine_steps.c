@@ -192,6 +192,26 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 	return machine_advance(r, in);
 }
 
+/*
+ * Without these nothing further of their device can be had in this round. A device is created
+ * without its note only when nothing else is left to try: a daemon after this one could take
+ * another hand's for it.
+ */
+static bool others_need(const struct release *r, const struct step *step)
+{
+	switch (step->kind) {
+	case STEP_SAVE:
+		return r->rounds < MACHINE_BACK_ROUNDS;
+	case STEP_CREATE:
+	case STEP_CLAIM:
+	case STEP_BIND:
+	case STEP_NEW_ID:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static unsigned back_done(struct release *r, const struct machine_input *in, struct step *step,
 			  int error)
 {
@@ -204,7 +224,11 @@ static unsigned back_done(struct release *r, const struct machine_input *in, str
 		step->state = error < 0 ? STEP_ERROR : STEP_DONE;
 	if (step->kind == STEP_SAVE && error == 0)
 		r->saved = true;
-	if (++back->cursor < back->n)
+	back->cursor++;
+	while (step->state == STEP_ERROR && others_need(r, step) && back->cursor < back->n &&
+	       back->items[back->cursor].device == step->device)
+		back->items[back->cursor++].state = STEP_SKIPPED;
+	if (back->cursor < back->n)
 		return machine_run_step(r, in);
 
 	for (size_t i = 0; i < back->n; i++)

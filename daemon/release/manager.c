@@ -262,6 +262,7 @@ void manager_begin(struct manager *m, const struct group_key *key, const struct 
 					   : strerror(-r));
 		return;
 	}
+	journal_inherit(m, e);
 	in = manager_input(m, NULL);
 	if (asked->records > 1)
 		(void)machine_record(e->release, &in, asked->records - 1, asked->last);

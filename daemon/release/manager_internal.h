@@ -76,6 +76,12 @@ void journal_step_over(struct manager *m, struct entry *e, const struct step *st
 /* The request may have come to another state: the journal learns it, or is not needed any more. */
 void journal_settle(struct manager *m, struct entry *e);
 
+/*
+ * A new request for a group: a journal that an ended one could not remove is its own now, so that
+ * nobody removes what is written over it.
+ */
+void journal_inherit(struct manager *m, struct entry *e);
+
 /* recover.c: makes requests of what the directory holds; 0 or negative errno, which is reported. */
 int recover_load(struct manager *m);
 void recover_done(struct manager *m);

@@ -63,38 +63,52 @@ static bool is_known(const struct plan *plan, const char *name)
 	return plan_has_name(plan, name);
 }
 
-/*
- * In the same dax region, not there before we created one, and either still empty, or a daemon
- * before this one came as far as claiming what it was created for.
- */
+/* In the same dax region, and not there before we created one. */
 static bool may_be_created(const struct plan *plan, const struct plan_device *saved,
 			   const struct inventory *inv, const struct dax_device *dev)
 {
-	if (!streq(inv->regions[dev->region].dax_region, saved->dax_region) ||
-	    plan_is_initial(dev->name) || is_known(plan, dev->name))
-		return false;
-	return plan_is_same(saved, inv, dev) || (dev->size == 0 && !plan_driver_of(dev)[0]);
+	return streq(inv->regions[dev->region].dax_region, saved->dax_region) &&
+	       !plan_is_initial(dev->name) && !is_known(plan, dev->name);
+}
+
+/* A daemon before this one may have come as far as claiming what it was created for. */
+static const struct dax_device *find_created(const struct plan *plan,
+					     const struct plan_device *saved,
+					     const struct inventory *inv, bool claimed)
+{
+	for (uint32_t i = 0; saved->creating && i < inv->n_devices; i++) {
+		const struct dax_device *dev = &inv->devices[i];
+
+		if (may_be_created(plan, saved, inv, dev) &&
+		    (claimed ? plan_is_same(saved, inv, dev)
+			     : dev->size == 0 && !plan_driver_of(dev)[0]))
+			return dev;
+	}
+	return NULL;
+}
+
+static const struct dax_device *take_name(struct plan_device *saved, const struct dax_device *dev)
+{
+	if (!saved->was[0])
+		(void)str_copy(saved->was, sizeof(saved->was), saved->name);
+	(void)str_copy(saved->name, sizeof(saved->name), dev->name);
+	return dev;
 }
 
 const struct dax_device *plan_find_device(struct plan *plan, uint32_t d,
 					  const struct inventory *inv)
 {
 	struct plan_device *saved = &plan->devices[d];
-	const struct dax_device *dev = find_name(inv, saved->name);
+	const struct dax_device *named = find_name(inv, saved->name), *dev;
 
-	/* Under its name there may be another one by now. */
-	if (dev && (dev->size == 0 || plan_is_same(saved, inv, dev)))
-		return dev;
-	if (!saved->creating)
-		return NULL;
-	for (uint32_t i = 0; i < inv->n_devices; i++) {
-		dev = &inv->devices[i];
-		if (!may_be_created(plan, saved, inv, dev))
-			continue;
-		if (!saved->was[0])
-			(void)str_copy(saved->was, sizeof(saved->was), saved->name);
-		(void)str_copy(saved->name, sizeof(saved->name), dev->name);
-		return dev;
-	}
-	return NULL;
+	/* What has the claim comes before what could have it: that may be another hand's. */
+	if (named && named->size > 0 && plan_is_same(saved, inv, named))
+		return named;
+	dev = find_created(plan, saved, inv, true);
+	if (dev)
+		return take_name(saved, dev);
+	if (named && named->size == 0)
+		return named;
+	dev = find_created(plan, saved, inv, false);
+	return dev ? take_name(saved, dev) : NULL;
 }

@@ -151,7 +151,7 @@ static struct entry *oldest_to_forget(struct queue *queue)
 	struct entry *entry;
 
 	TAILQ_FOREACH(entry, &queue->ended, link)
-		if (entry->release->state != RELEASE_FAILED)
+		if (entry->release->state != RELEASE_FAILED && !entry->journal)
 			return entry;
 	return NULL;
 }

@@ -183,11 +183,13 @@ static void found_journal(struct manager *m, const struct undo_found *found)
 	}
 	if (record->rolling_back[0])
 		e->noted_state = RELEASE_ROLLING_BACK;
-	if (watch_orphan(m, record, r) < 0)
+	if (watch_orphan(m, record, r) < 0) {
+		r->orphan = record->worker; /* nothing is done then */
 		report_error(m->setup.report,
 			     "Cannot watch process %d, a worker of the dcdd before this one: out "
-			     "of memory",
+			     "of memory; restart dcdd when it has ended",
 			     record->worker);
+	}
 	manager_apply(m, e, machine_recover(r, &in));
 }
 

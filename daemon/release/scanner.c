@@ -12,6 +12,9 @@
 /* Between two scans that nothing urgent waits for; or as long as the last one took. */
 #define SCAN_PAUSE_USEC (20 * USEC_PER_MSEC)
 
+/* A scan that hangs leaves its worker behind; with so many of them no more are begun. */
+#define LEFT_MAX 8
+
 struct scanner {
 	struct event_base *base;
 	char *exe, *sysfs, *proc;
@@ -153,6 +156,11 @@ static void on_kick(evutil_socket_t fd, short what, void *userdata)
 	if (s->due > 0 && s->due <= s->begun) {
 		s->due = s->due_next;
 		s->due_next = 0;
+	}
+	if (!s->worker && worker_count_left(s->base) >= LEFT_MAX) {
+		scan_over(s, -EBUSY, NULL,
+			  "too many worker processes hang in the kernel; waiting for one to end");
+		return;
 	}
 	if (!s->worker)
 		r = worker_new(s->base, s->exe, s->sysfs, s->proc, &s->worker);

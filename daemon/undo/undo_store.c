@@ -351,8 +351,13 @@ int undo_append(struct undo_store *store, const struct release *release, enum un
 	if (fd < 0)
 		return fd;
 	/* One that has ended is none that recovery would have to wait for. */
-	if (worker > 0 && undo_process_started(store->proc, worker, &started) < 0)
-		worker = 0;
+	if (worker > 0) {
+		r = undo_process_started(store->proc, worker, &started);
+		if (r == -ESRCH)
+			worker = 0;
+		else if (r < 0)
+			return r;
+	}
 	end = file->end;
 	r = undo_encode_note(note, &release->plan, step, worker, started, text, &end, &line, &size);
 	if (r < 0)

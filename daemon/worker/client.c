@@ -338,6 +338,23 @@ static int find_child(const struct event_base *base, const struct event *event, 
 	return 1;
 }
 
+static int count_left(const struct event_base *base, const struct event *event, void *ret)
+{
+	(void)base;
+	if (event_get_callback(event) == on_child_exited &&
+	    !((const struct child *)event_get_callback_arg(event))->owner)
+		++*(unsigned *)ret;
+	return 0;
+}
+
+unsigned worker_count_left(struct event_base *base)
+{
+	unsigned n = 0;
+
+	(void)event_base_foreach_event(base, count_left, &n);
+	return n;
+}
+
 void worker_forget_all(struct event_base *base)
 {
 	struct child *child = NULL;

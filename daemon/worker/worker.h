@@ -95,8 +95,8 @@ int worker_submit(struct worker *w, const struct worker_request *request, worker
 		  void *userdata);
 
 /*
- * Interrupts the write or publication under way: signals now and every 100 ms until the answer is there. The
- * answer then is mostly -EINTR, but may be success. Does nothing if idle or scanning.
+ * Interrupts the write or publication under way: signals now and every 100 ms until the answer is
+ * there. The answer then is mostly -EINTR, but may be success. Does nothing if idle or scanning.
  */
 void worker_cancel(struct worker *w);
 
@@ -107,6 +107,9 @@ void worker_cancel(struct worker *w);
  */
 void worker_free(struct worker *w);
 DEFINE_CLEANUP(struct worker *, worker_free);
+
+/* How many that worker_free() was called for have not ended yet. */
+unsigned worker_count_left(struct event_base *base);
 
 /*
  * Before event_base_free(): kills what worker_free() left running on @base, reaps what has ended,

@@ -42,6 +42,7 @@ struct fake_host {
 	struct fake_block blocks[FAKE_BLOCKS_MAX]; /* by number - first */
 	struct fake_extent extents[FAKE_EXTENTS_MAX];
 	unsigned n_devices, n_extents;
+	bool unbindable;	 /* no driver takes anything */
 	bool auto_online_kernel; /* what kmem makes of blocks when it is bound */
 	unsigned violations;	 /* memory handed back while online */
 	unsigned writes;
@@ -313,6 +314,8 @@ static inline int fake_bind(struct fake_host *h, struct fake_device *dev, const 
 		return -ENXIO;
 	if (dev->driver[0])
 		return -EBUSY;
+	if (h->unbindable)
+		return -ENODEV;
 	if (streq(driver, "kmem") && !dev->remembered && !new_id)
 		return -ENODEV;
 	/* What kmem left behind keeps the memory reserved. */

@@ -361,6 +361,29 @@ static void test_unread_yields(void **state)
 	end(&run);
 }
 
+/* A driver that cannot be bound is tried a few times, not once for each block. */
+static void test_unbindable_is_no_flood(void **state)
+{
+	struct run run = { 0 };
+
+	(void)state;
+	run.kill_at = 27;
+	(void)fake_add_group(&run.host, 1, 3, 8, "dax0.1");
+	begin_killed(&run);
+	assert_true(run.killed);
+	run.host.devices[0].driver[0] = '\0';
+	for (unsigned b = 0; b < FAKE_BLOCKS_MAX; b++)
+		run.host.blocks[b].present = false;
+	run.host.unbindable = true;
+	run.host.writes = 0;
+	restart(&run);
+	recover(&run);
+	assert_int_equal(run.r->state, RELEASE_FAILED);
+	assert_int_equal(run.host.writes, MACHINE_BACK_ROUNDS);
+	assert_int_equal(run.r->plan.n_differences, 1 + 24);
+	end(&run);
+}
+
 /* Killed right behind the creation, the new device is known as ours, and there is but one. */
 static void test_created_is_found_again(void **state)
 {
@@ -527,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_added_again_elsewhere),
 		cmocka_unit_test(test_left_online_in_between),
 		cmocka_unit_test(test_unread_yields),
+		cmocka_unit_test(test_unbindable_is_no_flood),
 		cmocka_unit_test(test_created_is_found_again),
 		cmocka_unit_test(test_bound_by_another_hand),
 		cmocka_unit_test(test_resumed),

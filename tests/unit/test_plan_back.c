@@ -242,6 +242,29 @@ static void test_gone(void **state)
 	end(&f);
 }
 
+/* An empty one under the old name does not hide ours that has the claim already. */
+static void test_created_before_an_empty_namesake(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	(void)fake_add_group(&f.host, 1, 1, 1, "dax0.1");
+	begin(&f);
+	f.host.devices[0].exists = f.host.devices[0].claimed = false;
+	f.plan.devices[0].deleted = true;
+	rescan(&f);
+	f.host.blocks[0].online = true;
+	assert_int_equal(compare(&f), 1);
+	assert_int_equal(fake_create(&f.host), 0);
+	assert_int_equal(fake_claim(&f.host, &f.host.devices[1], TAG1), 0);
+	f.host.devices[0].exists = true;
+	f.host.devices[0].driver[0] = '\0';
+	assert_int_equal(compare(&f), 1);
+	assert_string_equal(f.plan.devices[0].name, "dax0.101");
+	assert_int_equal(f.plan.differences[0].kind, DIFF_DRIVER);
+	end(&f);
+}
+
 /* An empty device that was there before, or in use, is not taken for the one created. */
 static void test_created_is_not_mistaken(void **state)
 {
@@ -347,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_other_hand),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_created_before_an_empty_namesake),
 		cmocka_unit_test(test_created_is_not_mistaken),
 		cmocka_unit_test(test_untagged_claim),
 		cmocka_unit_test(test_finish),
