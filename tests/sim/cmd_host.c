@@ -34,10 +34,11 @@ static int check_settings(struct json_object *settings, char **ret_error)
 
 	if (!json_object_is_type(settings, json_type_object))
 		return command_error(ret_error, -EINVAL, "settings: an object is wanted");
-	if (!request_has_only(settings,
-			      "rule_delay_ms offline_ms online_ms retry_ms uevents state_attr "
-			      "dax_cxl kernel_unmovable auto_online",
-			      &key))
+	if (!request_has_only(
+		    settings,
+		    "rule_delay_ms offline_ms online_ms retry_ms uevents log_io state_attr "
+		    "dax_cxl kernel_unmovable auto_online",
+		    &key))
 		return command_error(ret_error, -EINVAL, "settings: unknown key \"%s\"", key);
 	return 0;
 }
@@ -134,6 +135,7 @@ static int run_set(struct sim *sim, struct json_object *request, struct json_obj
 	log_add_number(object, "online_ms", settings.online_ms);
 	log_add_number(object, "retry_ms", settings.retry_ms);
 	log_add_bool(object, "uevents", settings.uevents);
+	log_add_bool(object, "log_io", settings.log_io);
 	json_object_object_add(reply, "settings", object);
 	return 0;
 }
@@ -329,8 +331,8 @@ const struct command host_commands[] = {
 	{ "ping", "", false, run_ping },
 	{ "reset", "topology naming settings", false, run_reset },
 	{ "set",
-	  "rule_delay_ms offline_ms online_ms retry_ms uevents dax_cxl auto_online node_used", true,
-	  run_set },
+	  "rule_delay_ms offline_ms online_ms retry_ms uevents log_io dax_cxl auto_online node_used",
+	  true, run_set },
 	{ "state", "", false, run_state },
 	{ "check", "", false, run_check },
 	{ "snapshot", "path", false, run_snapshot },

@@ -23,15 +23,21 @@ static const struct {
 	const char *name;
 	unsigned op;
 } op_names[] = {
-	{ "write", FAULT_WRITE },
-	{ "read", FAULT_READ },
-	{ "open", FAULT_OPEN },
-	{ "any", FAULT_ANY },
+	{ "write", FAULT_WRITE }, { "read", FAULT_READ }, { "open", FAULT_OPEN },
+	{ "list", FAULT_LIST },	  { "link", FAULT_LINK }, { "any", FAULT_ANY },
 };
 
 const char *fault_action_to_string(enum fault_action action)
 {
 	return action < _FAULT_ACTION_MAX ? action_names[action] : "unknown";
+}
+
+const char *fault_op_to_string(enum fault_op op)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(op_names); i++)
+		if (op_names[i].op == op)
+			return op_names[i].name;
+	return "unknown";
 }
 
 static void fault_free(struct fault *fault)
@@ -80,7 +86,7 @@ int fault_add(struct faults *faults, struct json_object *request, unsigned *ret_
 		return -EINVAL;
 	}
 	if (parse_op(request_string(request, "op", "write"), &fault->op) < 0) {
-		*ret_error = "op: write, read, open or any is wanted";
+		*ret_error = "op: write, read, open, list, link or any is wanted";
 		return -EINVAL;
 	}
 	if (parse_action(request_string(request, "action", ""), &fault->action) < 0) {

@@ -13,7 +13,9 @@ enum fault_op {
 	FAULT_WRITE = 1 << 0,
 	FAULT_READ = 1 << 1,
 	FAULT_OPEN = 1 << 2,
-	FAULT_ANY = FAULT_WRITE | FAULT_READ | FAULT_OPEN,
+	FAULT_LIST = 1 << 3, /* a directory is opened to be listed */
+	FAULT_LINK = 1 << 4, /* a symlink is read, also on the way to a file behind it */
+	FAULT_ANY = FAULT_WRITE | FAULT_READ | FAULT_OPEN | FAULT_LIST | FAULT_LINK,
 };
 
 enum fault_action {
@@ -69,3 +71,5 @@ int fault_clear(struct faults *faults, unsigned id);
 struct json_object *fault_list(const struct faults *faults);
 
 const char *fault_action_to_string(enum fault_action action);
+/* Of one operation: "write". */
+const char *fault_op_to_string(enum fault_op op);

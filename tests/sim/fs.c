@@ -196,15 +196,58 @@ static void on_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr _unused
 		reply_stat(req, ino);
 }
 
+/* ---- operations that can wait ---- */
+
+static void on_interrupt(fuse_req_t req _unused_, void *userdata)
+{
+	io_interrupt(userdata);
+}
+
+static void read_comm(struct io_call *call)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)call->pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(call->comm, sizeof(call->comm), f))
+		call->comm[strcspn(call->comm, "\n")] = '\0';
+	(void)fclose(f);
+}
+
+/*
+ * Registers @call for the request's interrupt; @named: the log will want the caller's name. Not
+ * under our lock: libfuse calls back with a lock of its own held, which therefore comes first.
+ */
+static void call_begin(fuse_req_t req, struct io_call *call, bool named)
+{
+	*call = (struct io_call){ .sim = fs_of(req)->sim, .pid = fuse_req_ctx(req)->pid };
+	if (named)
+		read_comm(call);
+	fuse_req_interrupt_func(req, on_interrupt, call);
+	(void)pthread_mutex_lock(&call->sim->lock);
+}
+
+static void call_end(fuse_req_t req, struct io_call *call)
+{
+	(void)pthread_mutex_unlock(&call->sim->lock);
+	fuse_req_interrupt_func(req, NULL, NULL);
+}
+
 static void on_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	struct sim *sim = fs_of(req)->sim;
+	const char *path = node_of(req, ino)->path;
 	char target[ENGINE_ATTR_MAX];
+	struct io_call call;
 	ssize_t n;
 
-	(void)pthread_mutex_lock(&sim->lock);
-	n = tree_readlink(sim->engine, node_of(req, ino)->path, target, sizeof(target));
-	(void)pthread_mutex_unlock(&sim->lock);
+	call_begin(req, &call, false);
+	n = io_enter(&call, FAULT_LINK, path);
+	if (n == 0)
+		n = tree_readlink(call.sim->engine, path, target, sizeof(target));
+	call_end(req, &call);
 	(void)(n < 0 ? fuse_reply_err(req, (int)-n) : fuse_reply_readlink(req, target));
 }
 
@@ -242,14 +285,17 @@ static int dir_add(const char *name, const struct engine_node *node, void *userd
 static void on_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	static const struct engine_node self = { .type = ENGINE_NODE_DIR };
-	struct sim *sim = fs_of(req)->sim;
+	const char *path = node_of(req, ino)->path;
 	struct dir *dir = calloc(1, sizeof(*dir));
+	struct io_call call;
 	int r = -ENOMEM;
 
 	if (dir && dir_add(".", &self, dir) == 0 && dir_add("..", &self, dir) == 0) {
-		(void)pthread_mutex_lock(&sim->lock);
-		r = engine_readdir(sim->engine, node_of(req, ino)->path, dir_add, dir);
-		(void)pthread_mutex_unlock(&sim->lock);
+		call_begin(req, &call, false);
+		r = io_enter(&call, FAULT_LIST, path);
+		if (r == 0)
+			r = engine_readdir(call.sim->engine, path, dir_add, dir);
+		call_end(req, &call);
 	}
 	if (r >= 0) {
 		info->fh = (uintptr_t)dir;
@@ -293,46 +339,6 @@ static void on_releasedir(fuse_req_t req, fuse_ino_t ino _unused_, struct fuse_f
 {
 	dir_free((struct dir *)(uintptr_t)info->fh);
 	(void)fuse_reply_err(req, 0);
-}
-
-/* ---- operations that can wait ---- */
-
-static void on_interrupt(fuse_req_t req _unused_, void *userdata)
-{
-	io_interrupt(userdata);
-}
-
-static void read_comm(struct io_call *call)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)call->pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(call->comm, sizeof(call->comm), f))
-		call->comm[strcspn(call->comm, "\n")] = '\0';
-	(void)fclose(f);
-}
-
-/*
- * Registers @call for the request's interrupt; @named: the log will want the caller's name. Not
- * under our lock: libfuse calls back with a lock of its own held, which therefore comes first.
- */
-static void call_begin(fuse_req_t req, struct io_call *call, bool named)
-{
-	*call = (struct io_call){ .sim = fs_of(req)->sim, .pid = fuse_req_ctx(req)->pid };
-	if (named)
-		read_comm(call);
-	fuse_req_interrupt_func(req, on_interrupt, call);
-	(void)pthread_mutex_lock(&call->sim->lock);
-}
-
-static void call_end(fuse_req_t req, struct io_call *call)
-{
-	(void)pthread_mutex_unlock(&call->sim->lock);
-	fuse_req_interrupt_func(req, NULL, NULL);
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)

@@ -143,6 +143,33 @@ static void io_begin(struct io_call *call)
 	call->generation = call->sim->generation;
 }
 
+/* For who wants to know of more than writes. @result: 0 or more, or a negative errno. */
+static void log_io(struct io_call *call, enum fault_op op, const char *path, ssize_t result)
+{
+	struct json_object *entry;
+
+	if (!call->sim->settings.log_io || call->admin || io_is_over(call))
+		return;
+	entry = log_entry(&call->sim->log, fault_op_to_string(op));
+	log_add_string(entry, "path", path);
+	log_add_error(entry, result < 0 ? (int)result : 0);
+	log_add_number(entry, "pid", (uint64_t)call->pid);
+}
+
+int io_enter(struct io_call *call, enum fault_op op, const char *path)
+{
+	struct fault fault;
+	int r;
+
+	io_begin(call);
+	r = io_fault(call, op, path, NULL, &fault);
+	if (r == 0 && io_is_over(call))
+		r = -ENODEV;
+	r = (int)io_after(call, &fault, path, NULL, r);
+	log_io(call, op, path, r);
+	return r;
+}
+
 int io_open(struct io_call *call, const char *path, bool read, bool write)
 {
 	struct fault fault;
@@ -150,12 +177,11 @@ int io_open(struct io_call *call, const char *path, bool read, bool write)
 
 	io_begin(call);
 	r = io_fault(call, FAULT_OPEN, path, NULL, &fault);
-	if (r < 0)
-		return r;
-	if (io_is_over(call))
-		return -ENODEV;
-	return (int)io_after(call, &fault, path, NULL,
-			     engine_open(call->sim->engine, path, read, write));
+	if (r == 0)
+		r = io_is_over(call) ? -ENODEV : engine_open(call->sim->engine, path, read, write);
+	r = (int)io_after(call, &fault, path, NULL, r);
+	log_io(call, FAULT_OPEN, path, r);
+	return r;
 }
 
 ssize_t io_read(struct io_call *call, const char *path, char *buf, size_t size)
@@ -169,7 +195,9 @@ ssize_t io_read(struct io_call *call, const char *path, char *buf, size_t size)
 		r = io_is_over(call) ? -ENODEV : io_present(call->sim, path);
 	if (r == 0)
 		r = engine_attr_read(call->sim->engine, path, buf, size);
-	return io_after(call, &fault, path, NULL, r);
+	r = io_after(call, &fault, path, NULL, r);
+	log_io(call, FAULT_READ, path, r);
+	return r;
 }
 
 /* A number in an attribute, 0 if there is none. @base as strtoull(). */

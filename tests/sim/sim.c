@@ -225,8 +225,9 @@ int settings_parse(struct sim_settings *settings, struct json_object *object, ch
 		}
 		*numbers[i].value = (unsigned)value;
 	}
-	if (request_bool(object, "uevents", settings->uevents, &settings->uevents) < 0) {
-		*ret_error = strdup("uevents: true or false is wanted");
+	if (request_bool(object, "uevents", settings->uevents, &settings->uevents) < 0 ||
+	    request_bool(object, "log_io", settings->log_io, &settings->log_io) < 0) {
+		*ret_error = strdup("uevents, log_io: true or false is wanted");
 		return -EINVAL;
 	}
 	return 0;

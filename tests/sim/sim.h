@@ -19,6 +19,7 @@ struct sim_settings {
 	unsigned offline_ms, online_ms; /* per block */
 	unsigned retry_ms;
 	bool uevents;
+	bool log_io; /* not only writes */
 };
 
 /* How the kernel's rule ended for one record; kept for the request that caused it. */
@@ -154,6 +155,8 @@ void io_interrupt(struct io_call *call);
 
 /* The lock is held for all of these; they let go of it while they wait. */
 int io_open(struct io_call *call, const char *path, bool read, bool write);
+/* Before a directory is listed, a symlink is read: 0, or the negative errno to fail with. */
+int io_enter(struct io_call *call, enum fault_op op, const char *path);
 ssize_t io_read(struct io_call *call, const char *path, char *buf, size_t size);
 ssize_t io_write(struct io_call *call, const char *path, const char *buf, size_t size);
 
