@@ -69,10 +69,7 @@ static void append(struct manager *m, const struct entry *e, enum undo_note note
 
 void journal_step_over(struct manager *m, struct entry *e, const struct step *step, bool back)
 {
-	/* A journal that was written anew in the middle of a roll-back has no note of that. */
-	if (step->kind == STEP_SAVE)
-		e->noted_state = RELEASE_REQUESTED;
-	else if (!back && step->state == STEP_SKIPPED)
+	if (!back && step->state == STEP_SKIPPED)
 		append(m, e, UNDO_NOTE_SKIPPED, step, NULL);
 }
 

@@ -36,6 +36,8 @@ struct machine_input {
 #define MACHINE_ATOMIC_GRACE_USEC (45 * USEC_PER_SEC)
 /* Rounds of compare-and-write before a roll-back is given up as failed. */
 #define MACHINE_BACK_ROUNDS 8
+/* Of them, those that do not go on without the undo journal. */
+#define MACHINE_SAVE_ROUNDS 3
 /* Looks at whether a free group was released, after each record: 0.2, 0.8, 3.2, 12.8 s by default.
  */
 #define MACHINE_READY_CHECKS 4

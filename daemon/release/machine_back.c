@@ -164,24 +164,33 @@ unsigned machine_back_scanned(struct release *r, const struct machine_input *in,
 	}
 	if (r->plan.back.n == 0 || r->rounds >= MACHINE_BACK_ROUNDS)
 		return back_failed(r, in);
+	if (!r->saved)
+		plan_save_first(&r->plan);
 	r->rounds++;
 	return machine_run_step(r, in);
 }
 
-/* Whether we, or the daemon before, had begun to give the claim back. */
+/* Whether we had begun to give the claim back. */
 static bool gave_back(const struct release *r)
 {
 	for (size_t i = 0; i < r->plan.forward.n; i++)
 		if (r->plan.forward.items[i].kind == STEP_SIZE_ZERO &&
 		    r->plan.forward.items[i].state != STEP_PENDING)
 			return true;
-	return r->recovered && r->attempts == 0;
+	return false;
 }
 
 unsigned machine_back_gone(struct release *r, const struct machine_input *in)
 {
 	if (!r->finishing && plan_build_finish(&r->plan, in->inventory) > 0)
 		return machine_free(r, in);
+	if (r->recovered && r->attempts == 0) {
+		machine_reason(r,
+			       "all %llu bytes have gone: released behind what the daemon before "
+			       "had done, or by another hand",
+			       (unsigned long long)r->bytes);
+		return machine_finish(r, in, RELEASE_RELEASED, 0);
+	}
 	if (gave_back(r) || r->finishing)
 		return machine_finish_gone(r, in);
 	return machine_finish_vanished(r, in, "it was being rolled back");
@@ -268,6 +277,9 @@ bool machine_thaw(struct release *r, const struct machine_input *in)
 		return thawed(r, RELEASE_REFUSED, "by another hand it is free now");
 	if (r->blind ? looks_whole(in->inventory, &group)
 		     : plan_build_back(&r->plan, in->inventory, 0) == 0)
-		return thawed(r, RELEASE_REFUSED, "by another hand it is as before");
+		return thawed(r, RELEASE_REFUSED,
+			      r->plan.n_differences > 0
+				      ? "another hand has made something else of it"
+				      : "by another hand it is as before");
 	return false;
 }

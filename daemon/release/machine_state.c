@@ -51,10 +51,25 @@ unsigned machine_finish(struct release *r, const struct machine_input *in, enum 
 	return machine_wait_for(r, WAIT_TIME, machine_yield(r) | MACHINE_FINISH);
 }
 
+/* "; dax0.1 is left, empty: Device or resource busy", for what could not be deleted. */
+static void append_left(struct release *r)
+{
+	for (size_t i = 0; i < r->plan.forward.n; i++) {
+		const struct step *step = &r->plan.forward.items[i];
+		size_t n = strlen(r->reason);
+
+		if (step->kind == STEP_DELETE && step->state == STEP_ERROR)
+			(void)snprintf(r->reason + n, sizeof(r->reason) - n,
+				       "; %s is left, empty: %s",
+				       r->plan.devices[step->device].name, strerror(-step->error));
+	}
+}
+
 unsigned machine_finish_gone(struct release *r, const struct machine_input *in)
 {
 	machine_reason(r, "the kernel released %llu bytes in %u extent%s",
 		       (unsigned long long)r->bytes, r->n_extents, r->n_extents == 1 ? "" : "s");
+	append_left(r);
 	return machine_finish(r, in, RELEASE_RELEASED, 0);
 }
 
@@ -124,20 +139,6 @@ unsigned machine_wait_for_outcome(struct release *r, const struct machine_input 
 		return machine_wait_until(r, USEC_INFINITY);
 	return machine_wait_until(r,
 				  usec_add(in->now, in->policy->settle_time << (2 * r->checks++)));
-}
-
-/* "; dax0.1 is left, empty: Device or resource busy", for what could not be deleted. */
-static void append_left(struct release *r)
-{
-	for (size_t i = 0; i < r->plan.forward.n; i++) {
-		const struct step *step = &r->plan.forward.items[i];
-		size_t n = strlen(r->reason);
-
-		if (step->kind == STEP_DELETE && step->state == STEP_ERROR)
-			(void)snprintf(r->reason + n, sizeof(r->reason) - n,
-				       "; %s is left, empty: %s",
-				       r->plan.devices[step->device].name, strerror(-step->error));
-	}
 }
 
 /* The group is there, nothing claims it, and the kernel has had its time to release it. */

@@ -193,15 +193,15 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 }
 
 /*
- * Without these nothing further of their device can be had in this round. A device is created
- * without its note only when nothing else is left to try: a daemon after this one could take
- * another hand's for it.
+ * Without these nothing further of their device can be had in this round. A journal that cannot be
+ * written keeps nothing from being put back for long; but a daemon after this one could take
+ * another hand's device for one that was created without a note.
  */
 static bool others_need(const struct release *r, const struct step *step)
 {
 	switch (step->kind) {
 	case STEP_SAVE:
-		return r->rounds < MACHINE_BACK_ROUNDS;
+		return r->rounds < MACHINE_SAVE_ROUNDS;
 	case STEP_CREATE:
 	case STEP_CLAIM:
 	case STEP_BIND:

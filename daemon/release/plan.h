@@ -39,6 +39,9 @@ int plan_check_detach(const struct plan *plan, const struct inventory *inv,
  */
 int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned round);
 
+/* Puts a STEP_SAVE before plan->back: the journal of what was before has been removed already. */
+void plan_save_first(struct plan *plan);
+
 /* The first difference that is ours, or else the first of all. NULL if there is none. */
 const struct plan_difference *plan_first_difference(const struct plan *plan);
 bool plan_difference_is_ours(const struct plan_difference *difference);

@@ -268,7 +268,7 @@ int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned rou
 	free(plan->back.items);
 	free(plan->differences);
 	plan->n_differences = 0;
-	/* Per device claim and bind, or save and create; per block two. */
+	/* Per device claim and bind, or save and create; per block two; plan_save_first(). */
 	plan->back = (struct steps){
 		.items = calloc(2 * (plan->n_devices + plan->n_blocks) + 1, sizeof(struct step)),
 	};
@@ -284,4 +284,15 @@ int plan_build_back(struct plan *plan, const struct inventory *inv, unsigned rou
 			return r;
 	}
 	return (int)MIN(diff.ours, (size_t)INT32_MAX);
+}
+
+void plan_save_first(struct plan *plan)
+{
+	struct steps *back = &plan->back;
+
+	if (back->items[0].kind == STEP_SAVE)
+		return;
+	memmove(back->items + 1, back->items, back->n * sizeof(*back->items));
+	back->items[0] = (struct step){ .kind = STEP_SAVE, .device = back->items[1].device };
+	back->n++;
 }

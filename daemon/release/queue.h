@@ -60,7 +60,7 @@ unsigned queue_n_turns(const struct queue *queue);
 /*
  * Moves an ended request behind the others. Beyond @max the oldest are forgotten, @forget is called
  * with the id of each. Those that failed are kept in any case, as long as they are: they keep
- * their groups from being touched, and there is no more than one for a group.
+ * their groups from being touched. So are those whose journal could not be removed yet.
  */
 void queue_end(struct queue *queue, struct entry *entry, unsigned max,
 	       void (*forget)(uint64_t id, void *userdata), void *userdata);

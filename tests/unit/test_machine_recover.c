@@ -384,6 +384,24 @@ static void test_unbindable_is_no_flood(void **state)
 	end(&run);
 }
 
+/* A full disk does not keep what is in danger from being claimed again. */
+static void test_full_disk_and_left_online(void **state)
+{
+	struct run run = { 0 };
+	struct tag tag = fake_tag(1);
+
+	(void)state;
+	kill_at(&run, HOST_BLOCKS, 4);
+	run.host.devices[0].exists = false;
+	restart(&run);
+	run.save_error = -ENOSPC;
+	recover(&run);
+	assert_int_equal(run.r->state, RELEASE_FAILED);
+	assert_int_equal(run.host.n_devices, 2);
+	assert_false(fake_release(&run.host, &tag));
+	end(&run);
+}
+
 /* Killed right behind the creation, the new device is known as ours, and there is but one. */
 static void test_created_is_found_again(void **state)
 {
@@ -551,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_left_online_in_between),
 		cmocka_unit_test(test_unread_yields),
 		cmocka_unit_test(test_unbindable_is_no_flood),
+		cmocka_unit_test(test_full_disk_and_left_online),
 		cmocka_unit_test(test_created_is_found_again),
 		cmocka_unit_test(test_bound_by_another_hand),
 		cmocka_unit_test(test_resumed),
