@@ -244,6 +244,16 @@ static void look_at_failed(struct manager *m, struct entry *e)
 	manager_show(m, e, 0);
 }
 
+/* The hold is about a group: what comes to its place later is asked for anew. */
+static void end_hold(struct manager *m, struct release *r)
+{
+	struct tag_group group;
+
+	if (r->state == RELEASE_REFUSED && r->hold_until > now_usec(CLOCK_MONOTONIC) &&
+	    inventory_find_group(m->inventory, &r->key, &r->dpa, &group) == -ENOENT)
+		r->hold_until = 0;
+}
+
 void recover_scanned(struct manager *m)
 {
 	struct entry *e;
@@ -251,6 +261,7 @@ void recover_scanned(struct manager *m)
 	TAILQ_FOREACH(e, &m->queue.ended, link) {
 		if (e->release->state == RELEASE_FAILED)
 			look_at_failed(m, e);
+		end_hold(m, e->release);
 		journal_settle(m, e);
 	}
 	TAILQ_FOREACH(e, &m->queue.live, link) {
