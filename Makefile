@@ -66,8 +66,9 @@ SCENARIO_LIB_SRC := $(filter-out tests/scenario/test_%.c,$(wildcard tests/scenar
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 MATRIX_LIB_SRC := $(wildcard tests/matrix/matrix*.c)
-MATRIX_SRC := $(filter-out $(MATRIX_LIB_SRC),$(wildcard tests/matrix/*.c))
-MATRIX_PROGRAMS := $(patsubst tests/matrix/%.c,$(BUILD)/tests/matrix/%,$(MATRIX_SRC))
+# A matrix is NAME.c with its NAME_*.c; what they share is in matrix*.c.
+MATRIX_NAMES := faults kill soak
+MATRIX_PROGRAMS := $(patsubst %,$(BUILD)/tests/matrix/%,$(MATRIX_NAMES))
 INTERPOSE := $(BUILD)/tests/libinterpose.so
 SCENARIO_TESTS := $(patsubst tests/scenario/%.c,$(BUILD)/tests/scenario/%,$(wildcard tests/scenario/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -145,10 +146,14 @@ $(BUILD)/tests/scenario/%: $(BUILD)/obj/tests/scenario/%.o $(call obj,$(SCENARIO
 	$(say) LD $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
 
-$(BUILD)/tests/matrix/%: $(BUILD)/obj/tests/matrix/%.o $(call obj,$(MATRIX_LIB_SRC) $(SCENARIO_LIB_SRC) $(UTIL_SRC))
-	@mkdir -p $(@D)
-	$(say) LD $@
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(TEST_LIBS)
+define matrix_program
+$(BUILD)/tests/matrix/$(1): $$(call obj,$$(wildcard tests/matrix/$(1).c tests/matrix/$(1)_*.c) \
+		$$(MATRIX_LIB_SRC) $$(SCENARIO_LIB_SRC) $$(UTIL_SRC))
+	@mkdir -p $$(@D)
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(TEST_LIBS)
+endef
+$(foreach name,$(MATRIX_NAMES),$(eval $(call matrix_program,$(name))))
 
 # Goes below a program by LD_PRELOAD, so it is position independent and has no sanitizer of its own.
 $(INTERPOSE): $(wildcard tests/interpose/*.c tests/interpose/*.h) Makefile
