@@ -81,7 +81,7 @@ static unsigned back_failed(struct release *r, const struct machine_input *in)
 	if (ours > 1)
 		(void)snprintf(more, sizeof(more), " and %zu more", ours - 1);
 	plan_difference_text(&r->plan, first, &diff);
-	machine_reason(r, "%.80s; roll-back failed: %s: %.40s, was %.60s%s", r->failure,
+	machine_reason(r, "%.80s; roll-back failed: %s: %.70s, was %.60s%s", r->failure,
 		       diff.object, diff.have, diff.want, more);
 	return machine_finish(r, in, RELEASE_FAILED, USEC_INFINITY);
 }

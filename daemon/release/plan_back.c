@@ -246,7 +246,13 @@ static int diff_device(struct diff *diff, uint32_t d)
 		return 0;
 	}
 	if (!streq(driver, saved->driver)) {
-		differs(diff, DIFF_DRIVER, d);
+		struct plan_difference *difference = differs(diff, DIFF_DRIVER, d);
+
+		/* What kmem left online when it was unbound keeps it from being bound ever again.
+		 */
+		difference->leaked = any_online(diff->inv, dev);
+		if (difference->leaked)
+			return 0;
 		/* kmem takes a dynamic capacity device by bind only if it remembers the name. */
 		add_back(diff, (struct step){ .kind = saved->mode == DAX_MODE_SYSTEM_RAM &&
 								      diff->round % 2 == 1

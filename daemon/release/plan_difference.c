@@ -73,11 +73,16 @@ static const char *claim_value(const struct plan_device *dev, char buf[static TA
 	return tag_is_null(&dev->tag) ? "0" : tag_format(&dev->tag, buf);
 }
 
-static void driver_text(const struct plan_device *dev, struct difference_text *ret)
+static void driver_text(const struct plan_device *dev, bool leaked, struct difference_text *ret)
 {
 	TEXT(ret->want, "bound to %s", dev->driver);
 	TEXT(ret->have, "bound to no driver");
-	if (dev->mode == DAX_MODE_SYSTEM_RAM)
+	if (leaked)
+		TEXT(ret->command,
+		     "# none: %s lost its driver with memory online; only a reboot "
+		     "mends that",
+		     dev->name);
+	else if (dev->mode == DAX_MODE_SYSTEM_RAM)
 		TEXT(ret->command,
 		     "echo %s >" DRIVERS "kmem/bind || echo %s >" DRIVERS "kmem/new_id", dev->name,
 		     dev->name);
@@ -120,7 +125,7 @@ void plan_difference_text(const struct plan *plan, const struct plan_difference 
 		claim_want(dev, ret);
 		return;
 	case DIFF_DRIVER:
-		driver_text(dev, ret);
+		driver_text(dev, diff->leaked, ret);
 		return;
 	case DIFF_OTHER_DRIVER:
 		TEXT(ret->have, "bound to %s", diff->driver);

@@ -84,6 +84,7 @@ struct plan_difference {
 	enum difference_kind kind;
 	uint32_t device;       /* index into plan.devices */
 	uint64_t block;	       /* DIFF_BLOCK: number */
+	bool leaked;	       /* DIFF_DRIVER: no driver will take it before the next boot */
 	bool absent;	       /* DIFF_BLOCK: it is not there at all */
 	enum block_state have; /* DIFF_BLOCK: else this, and this zone if online */
 	enum block_zone have_zone;
@@ -96,7 +97,7 @@ struct plan_difference {
 struct difference_text {
 	char object[DEV_NAME_MAX]; /* "memory339", "dax0.1" */
 	char have[96], want[96];   /* "offline", "online in movable" */
-	char command[256];	   /* a shell line that mends it, "" if none does */
+	char command[256];	   /* a shell line that mends it, "" or a comment if none does */
 };
 
 struct step {

@@ -79,8 +79,10 @@ void script_prepare(struct matrix *m, struct run *run, const struct script *scri
 		if (run_daemon(run, &order, true) != RUN_KILLED)
 			scenario_fail(matrix_scenario(m), "the first daemon was not killed");
 	}
-	if (script->destroyed)
+	if (script->destroyed) {
 		destroy(m);
+		matrix_unmendable(m);
+	}
 }
 
 enum run_end script_run(struct run *run, const struct script *script, const struct run_order *order)

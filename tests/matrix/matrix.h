@@ -147,3 +147,9 @@ void matrix_settle(struct matrix *m, bool must, double seconds);
  * `failed` if it is as before. With no daemon running only the host counts. Clears all faults.
  */
 void matrix_judge(struct matrix *m);
+
+/*
+ * In this case no command can make the host as it was before: of a failed release only the list
+ * counts, not that what it says to do is of help.
+ */
+void matrix_unmendable(struct matrix *m);

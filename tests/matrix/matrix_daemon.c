@@ -245,6 +245,7 @@ void matrix_clean(struct matrix *m)
 	m->state_before = NULL;
 	m->empty = m->unclaimed = m->before = NULL;
 	m->mode = NULL;
+	m->unmendable = false;
 	scenario_forget(m->s);
 	if (!ended)
 		scenario_fail(m->s, "%s", m->s->failure);

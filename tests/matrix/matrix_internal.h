@@ -32,6 +32,7 @@ struct matrix {
 	const struct host *empty, *unclaimed, *before;
 	struct json_object *state_before; /* the simulator's, or NULL */
 	bool counted;
+	bool unmendable;
 	enum matrix_outcome outcome;
 	char why[4096];
 

@@ -244,7 +244,7 @@ static void judge_failed(struct matrix *m, struct json_object *state, struct jso
 	}
 	sim_fault_clear(m->s);
 	mend(m, list);
-	if (host_compare(m->before, host_save_quick(m->s), true) > 0)
+	if (!m->unmendable && host_compare(m->before, host_save_quick(m->s), true) > 0)
 		half(m, "failed", reason, "and its commands do not mend it");
 	else
 		matrix_count(m, MATRIX_FAILED, "%s", "");
@@ -297,4 +297,9 @@ void matrix_judge(struct matrix *m)
 	if (daemon_alive(m->s))
 		release = release_find(m->s, MATRIX_TAG);
 	judge_host(m, release);
+}
+
+void matrix_unmendable(struct matrix *m)
+{
+	m->unmendable = true;
 }

@@ -195,13 +195,16 @@ static void wrong_tag(struct soak *k, const struct soak_unit *u)
 	       (unsigned long long)u->extents[0].length);
 }
 
+/* Of memory that is not there, or of a device that is not. (Part of an extent would mean it.) */
 static void garbage(struct soak *k, unsigned number)
 {
+	bool known = number % 2;
+
 	sim_ok(k->s,
 	       "{'cmd':'trace','memdev':'%s','event_type':%u,'dpa_start':'%s','length':%u,"
 	       "'updated_region_index':%u,'hdr_handle':%u}",
-	       number % 2 ? "mem0" : "mem77", number % 7, number % 3 ? "0xfffffffffffff000" : "0",
-	       number, number % 256, number);
+	       known ? "mem0" : "mem77", number % 7, known ? "0xfffffffffffff000" : "0", number,
+	       number % 256, number);
 }
 
 static void module(struct soak *k)

@@ -93,10 +93,15 @@ static bool word_is_true(const struct soak_unit *u, const char *state, char *why
  * Destroyed with memory online, by another hand: the kernel would hand that back. What the daemon
  * can do is claim it again, or at least never say that it is free.
  */
-static bool forced_is_told(const struct soak_seen *seen, const char *state, char *why)
+static bool forced_is_told(const struct soak_unit *u, const struct soak_seen *seen,
+			   const char *state, char *why)
 {
-	if (seen->claimed == 0 && says(state, "ready", "released", NULL)) {
-		because(why, "the daemon says %s, with memory of it in use", state);
+	for (size_t i = 0; i < u->n_blocks; i++) {
+		if (seen->claimed > 0 || !says(state, "ready", "released", NULL) ||
+		    seen->blocks[i] & (BLOCK_IS_ABSENT | BLOCK_IS_OFFLINE))
+			continue;
+		because(why, "the daemon says %s, with memory%llu in use", state,
+			(unsigned long long)u->blocks[i].number);
 		return false;
 	}
 	return true;
@@ -130,7 +135,7 @@ static enum matrix_outcome judge_unit(struct soak *k, struct json_object *state,
 	soak_see(state, u, &seen);
 	u->verdict = soak_judge(u, &seen, why);
 	if (u->forced)
-		return forced_is_told(&seen, said, why) ? MATRIX_FAILED : MATRIX_HALF;
+		return forced_is_told(u, &seen, said, why) ? MATRIX_FAILED : MATRIX_HALF;
 	if (streq(said, "failed")) {
 		u->failed = soak_leftovers_true(state, u, &seen, release, why);
 		return u->failed ? MATRIX_FAILED : MATRIX_HALF;

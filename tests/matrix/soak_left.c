@@ -53,6 +53,8 @@ static bool device_is(struct json_object *state, const char *name, const char *h
 		return !device;
 	if (streq(have, "claims nothing"))
 		return device && member_int(device, "size") == 0;
+	if (startswith(have, "without driver"))
+		return device && !*driver;
 	if (bound)
 		return device && streq(bound, *driver ? driver : "no driver");
 	return startswith(have, "its memory or its name belongs to another");

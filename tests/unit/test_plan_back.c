@@ -239,6 +239,14 @@ static void test_gone(void **state)
 	assert_string_equal(f.plan.devices[0].name, "dax0.101");
 	assert_string_equal(f.plan.devices[0].was, "dax0.1");
 	ASSERT_STEPS(&f.plan.back, STEP_CLAIM, STEP_BIND);
+
+	/* Claimed, it is safe from being handed back; nothing more can be done. */
+	assert_int_equal(fake_claim(&f.host, &f.host.devices[1], TAG1), 0);
+	assert_int_equal(compare(&f), 1);
+	assert_text(
+		&f, 0, "dax0.101", "bound to no driver", "bound to kmem",
+		"# none: dax0.101 lost its driver with memory online; only a reboot mends that");
+	assert_int_equal(f.plan.back.n, 0);
 	end(&f);
 }
 
