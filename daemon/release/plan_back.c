@@ -29,15 +29,6 @@ static void add_back(struct diff *diff, struct step step)
 	back->items[back->n++] = step;
 }
 
-static const struct memory_block *find_block(const struct inventory *inv,
-					     const struct dax_device *dev, uint64_t number)
-{
-	for (uint32_t i = 0; i < dev->n_blocks; i++)
-		if (inv->blocks[dev->first_block + i].number == number)
-			return &inv->blocks[dev->first_block + i];
-	return NULL;
-}
-
 static void block_differs(struct diff *diff, const struct plan_block *want,
 			  const struct memory_block *have)
 {
@@ -92,7 +83,7 @@ static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_
 
 		if (want->device != d)
 			continue;
-		have = find_block(diff->inv, dev, want->number);
+		have = plan_find_block(diff->inv, dev, want->number);
 		if (want->state != BLOCK_ONLINE) {
 			/* Was offline; bound again, the kernel may have put it online by itself. */
 			if (have && have->state == BLOCK_ONLINE) {

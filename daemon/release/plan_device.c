@@ -39,6 +39,15 @@ bool plan_device_maps(const struct plan *plan, const struct plan_device *saved,
 	return false;
 }
 
+const struct memory_block *plan_find_block(const struct inventory *inv,
+					   const struct dax_device *dev, uint64_t number)
+{
+	for (uint32_t i = 0; i < dev->n_blocks; i++)
+		if (inv->blocks[dev->first_block + i].number == number)
+			return &inv->blocks[dev->first_block + i];
+	return NULL;
+}
+
 static const struct dax_device *find_name(const struct inventory *inv, const char *name)
 {
 	for (uint32_t i = 0; i < inv->n_devices; i++)

@@ -15,6 +15,10 @@ const char *plan_driver_of(const struct dax_device *dev);
 bool plan_is_same(const struct plan_device *saved, const struct inventory *inv,
 		  const struct dax_device *dev);
 
+/* The device's block of that number, or NULL. */
+const struct memory_block *plan_find_block(const struct inventory *inv,
+					   const struct dax_device *dev, uint64_t number);
+
 /* Whether a device of the plan has that name. */
 bool plan_has_name(const struct plan *plan, const char *name);
 

@@ -33,15 +33,6 @@ int plan_build_finish(struct plan *plan, const struct inventory *inv)
 	return (int)plan->forward.n;
 }
 
-static const struct memory_block *block_of(const struct inventory *inv,
-					   const struct dax_device *dev, uint64_t number)
-{
-	for (uint32_t i = 0; i < dev->n_blocks; i++)
-		if (inv->blocks[dev->first_block + i].number == number)
-			return &inv->blocks[dev->first_block + i];
-	return NULL;
-}
-
 /* What is still online of one device goes offline; a block that was not there before is not ours.
  */
 static int resume_blocks(struct plan *plan, const struct inventory *inv, uint32_t d,
@@ -59,7 +50,7 @@ static int resume_blocks(struct plan *plan, const struct inventory *inv, uint32_
 		if (want->device != d)
 			continue;
 		plan->blocks_total += want->state == BLOCK_ONLINE;
-		have = block_of(inv, dev, want->number);
+		have = plan_find_block(inv, dev, want->number);
 		if (!have || have->state == BLOCK_OFFLINE) {
 			plan->blocks_offline += want->state == BLOCK_ONLINE;
 			continue;

@@ -11,6 +11,12 @@
 #include "soak.h"
 
 #define DEFAULT_ROUNDS 2500
+/* What fits into `make check`. */
+#ifdef __SANITIZE_ADDRESS__
+#define CI_ROUNDS 30
+#else
+#define CI_ROUNDS 60
+#endif
 #define DEFAULT_SEED 1
 /*
  * With bad luck about: a roll-back that fails takes eight rounds, a second each, until the release
@@ -274,10 +280,11 @@ static int usage(FILE *f, int status)
 		      "usage: dcdsim -- soak [OPTION...]\n"
 		      "  --seed N     what happens (%d)\n"
 		      "  --rounds N   how much of it (%d)\n"
+		      "  --ci         as much as fits into `make check`: %d rounds\n"
 		      "  --from N     begin with this round, a multiple of %d\n"
 		      "  --list       only print what would happen\n"
 		      "  --verbose    print it, and what became of it, as it happens\n",
-		      DEFAULT_SEED, DEFAULT_ROUNDS, SOAK_ERA);
+		      DEFAULT_SEED, DEFAULT_ROUNDS, CI_ROUNDS, SOAK_ERA);
 	return status;
 }
 
@@ -296,6 +303,7 @@ static int parse(int argc, char **argv, struct options *ret)
 	static const struct option long_options[] = {
 		{ "seed", required_argument, NULL, 's' },
 		{ "rounds", required_argument, NULL, 'r' },
+		{ "ci", no_argument, NULL, 'c' },
 		{ "from", required_argument, NULL, 'f' },
 		{ "list", no_argument, NULL, 'l' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -318,6 +326,9 @@ static int parse(int argc, char **argv, struct options *ret)
 			if (!number(optarg, UINT32_MAX / 2, &n) || (c == 'f' && n % SOAK_ERA != 0))
 				return usage(stderr, 2);
 			*(c == 'r' ? &ret->rounds : &ret->from) = (unsigned)n;
+			break;
+		case 'c':
+			ret->rounds = CI_ROUNDS;
 			break;
 		case 'l':
 			ret->list = true;

@@ -17,6 +17,7 @@
 
 #define TRACE_INSTANCES "/sys/kernel/tracing/instances"
 #define GONE_SECONDS 15
+#define HISTORY_MAX 16 /* releases that have ended and are remembered */
 #define QUIET_SECONDS 0.15
 /* Resident memory is compared from this round of a life on, with that much room for malloc. */
 #define WARM_UP_ROUNDS 6
@@ -41,7 +42,7 @@ static char *config_text(struct soak *k)
 		     "refuse-hold = %ums\n"
 		     "scan-timeout = 400ms\n"
 		     "stop-timeout = 2s\n"
-		     "history-max = 16\n"
+		     "history-max = %u\n"
 		     "concurrency = %u\n"
 		     "[release]\n"
 		     "system-ram = %s\n"
@@ -55,9 +56,9 @@ static char *config_text(struct soak *k)
 		     "backoff-max = 40ms\n"
 		     "recovery = %s\n"
 		     "ignore-unseen-processes = yes\n",
-		     c->settle_ms, c->refuse_hold_ms, c->concurrency, action(c, SOAK_MOVABLE),
-		     action(c, SOAK_DEVDAX), action(c, SOAK_FSDEV), action(c, SOAK_UNBOUND),
-		     c->method, c->block_timeout_ms, c->retries,
+		     c->settle_ms, c->refuse_hold_ms, HISTORY_MAX, c->concurrency,
+		     action(c, SOAK_MOVABLE), action(c, SOAK_DEVDAX), action(c, SOAK_FSDEV),
+		     action(c, SOAK_UNBOUND), c->method, c->block_timeout_ms, c->retries,
 		     c->resume ? "resume" : "roll-back") < 0)
 		scenario_fail(k->s, "out of memory");
 	k->free_uses |= c->free_uses;
@@ -362,6 +363,15 @@ static void check_memory(struct soak *k)
 #endif
 }
 
+static void check_releases(struct soak *k)
+{
+	_cleanup_json_ struct json_object *list = bus_releases(k->s);
+
+	/* Of those that have not ended there can be one for each unit. */
+	if (json_object_array_length(list) > HISTORY_MAX + SOAK_SLOTS * SOAK_UNITS)
+		soak_problem(k, "the daemon knows %zu releases", json_object_array_length(list));
+}
+
 static void check_journals(struct soak *k)
 {
 	usec_t deadline = deadline_in(GONE_SECONDS);
@@ -390,6 +400,7 @@ void soak_check_life(struct soak *k)
 	unsigned workers, fds, limit = k->config.concurrency + 1;
 
 	check_journals(k);
+	check_releases(k);
 	/* A worker that was killed, or left behind in the kernel, goes in its own time. */
 	do
 		fds = own_fds(k, &workers);

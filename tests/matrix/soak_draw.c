@@ -326,7 +326,7 @@ static void draw_faults(struct drawing *d)
 	script->waits = percent(&d->dice, 45);
 	if (script->waits)
 		soak_draw_hang(&d->dice, d->asked[0], &script->faults[script->n_faults++]);
-	if (percent(&d->dice, 30)) {
+	if (percent(&d->dice, 40)) {
 		soak_draw_both_ways(&d->dice, d->asked[0], &script->faults[script->n_faults],
 				    &script->faults[script->n_faults + 1]);
 		script->n_faults += 2;

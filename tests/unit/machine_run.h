@@ -169,19 +169,25 @@ static inline void pass_deadline(struct run *run)
 	pump(run, machine_deadline(run->r, &in));
 }
 
-static inline void begin(struct run *run, uint8_t tag)
+/* With the policy as it is set. */
+static inline void begin_as_set(struct run *run, uint8_t tag)
 {
 	struct group_key key = { .memdev = "mem0", .tag = fake_tag(tag) };
 	struct range dpa = { 0 };
 	struct machine_input in;
 
-	policy_init(&run->policy);
 	run->now = USEC_PER_HOUR;
 	run->before = run->host;
 	run->r = release_new(1, &key, &dpa, run->now);
 	assert_non_null(run->r);
 	in = input(run);
 	pump(run, machine_begin(run->r, &in));
+}
+
+static inline void begin(struct run *run, uint8_t tag)
+{
+	policy_init(&run->policy);
+	begin_as_set(run, tag);
 }
 
 static inline void end(struct run *run)

@@ -19,22 +19,13 @@ static inline void make_host(struct run *run, enum host_kind kind)
 		run->host.blocks[b] = (struct fake_block){ 0 };
 }
 
-/* As begin(), with devdax to be freed too, and a failure of a write to come. */
+/* As begin(), with devdax to be freed too, and no second try. */
 static inline void begin_killed(struct run *run)
 {
-	struct group_key key = { .memdev = "mem0", .tag = fake_tag(1) };
-	struct range dpa = { 0 };
-	struct machine_input in;
-
 	policy_init(&run->policy);
 	run->policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
 	run->policy.defaults.retries = 0;
-	run->now = USEC_PER_HOUR;
-	run->before = run->host;
-	run->r = release_new(1, &key, &dpa, run->now);
-	assert_non_null(run->r);
-	in = input(run);
-	pump(run, machine_begin(run->r, &in));
+	begin_as_set(run, 1);
 }
 
 /* Goes on until the release waits for the device or has ended, or the daemon is killed. */
