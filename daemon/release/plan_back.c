@@ -29,8 +29,8 @@ static void add_back(struct diff *diff, struct step step)
 	back->items[back->n++] = step;
 }
 
-static void block_differs(struct diff *diff, const struct plan_block *want,
-			  const struct memory_block *have)
+static struct plan_difference *block_differs(struct diff *diff, const struct plan_block *want,
+					     const struct memory_block *have)
 {
 	struct plan_difference *difference = differs(diff, DIFF_BLOCK, want->device);
 
@@ -42,6 +42,7 @@ static void block_differs(struct diff *diff, const struct plan_block *want,
 		difference->have = have->state;
 		difference->have_zone = have->zone;
 	}
+	return difference;
 }
 
 static bool any_online(const struct inventory *inv, const struct dax_device *dev)
@@ -68,8 +69,11 @@ static bool plug_present(const struct diff *diff, const struct plan_device *save
 	return saved->atomic && diff->round % 4 != 3 && !any_online(diff->inv, dev);
 }
 
-/* What brings the blocks of one device back, given that its driver is or will be bound. */
-static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_t d)
+/*
+ * What brings the blocks of one device back, given that its driver is or will be bound; or that it
+ * never will be (@leaked), then only those that are there.
+ */
+static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_t d, bool leaked)
 {
 	const struct plan_device *saved = &diff->plan->devices[d];
 	const bool absent_by_state = plug_absent(saved, dev);
@@ -95,7 +99,9 @@ static void diff_blocks(struct diff *diff, const struct dax_device *dev, uint32_
 		}
 		if (have && have->state == BLOCK_ONLINE && have->zone == want->zone)
 			continue;
-		block_differs(diff, want, have);
+		block_differs(diff, want, have)->leaked = leaked && !have;
+		if (leaked && !have)
+			continue;
 
 		if (have ? present_by_state : absent_by_state) {
 			step.kind = STEP_PLUG;
@@ -211,11 +217,29 @@ static int diff_gone(struct diff *diff, uint32_t d)
 	return 0;
 }
 
+/* What kmem left online when it was unbound keeps it from being bound ever again. */
+static bool has_leaked(const struct inventory *inv, const struct dax_device *dev)
+{
+	for (uint32_t i = 0; i < dev->n_blocks; i++)
+		if (inv->blocks[dev->first_block + i].state == BLOCK_ONLINE)
+			return true;
+	return false;
+}
+
+/* kmem takes a dynamic capacity device by bind only if it remembers the name. */
+static void add_bind(struct diff *diff, uint32_t d)
+{
+	bool new_id = diff->plan->devices[d].mode == DAX_MODE_SYSTEM_RAM && diff->round % 2 == 1;
+
+	add_back(diff, (struct step){ .kind = new_id ? STEP_NEW_ID : STEP_BIND, .device = d });
+}
+
 static int diff_device(struct diff *diff, uint32_t d)
 {
 	struct plan_device *saved = &diff->plan->devices[d];
 	const struct dax_device *dev = plan_find_device(diff->plan, d, diff->inv);
 	const char *driver;
+	bool leaked = false;
 
 	if (!dev)
 		return diff_gone(diff, d);
@@ -237,24 +261,15 @@ static int diff_device(struct diff *diff, uint32_t d)
 		return 0;
 	}
 	if (!streq(driver, saved->driver)) {
-		struct plan_difference *difference = differs(diff, DIFF_DRIVER, d);
-
-		/* What kmem left online when it was unbound keeps it from being bound ever again.
-		 */
-		difference->leaked = any_online(diff->inv, dev);
-		if (difference->leaked)
-			return 0;
-		/* kmem takes a dynamic capacity device by bind only if it remembers the name. */
-		add_back(diff, (struct step){ .kind = saved->mode == DAX_MODE_SYSTEM_RAM &&
-								      diff->round % 2 == 1
-							      ? STEP_NEW_ID
-							      : STEP_BIND,
-					      .device = d });
+		leaked = has_leaked(diff->inv, dev);
+		differs(diff, DIFF_DRIVER, d)->leaked = leaked;
+		if (!leaked)
+			add_bind(diff, d);
 	}
 	/* Of memory in use that nobody claims the inventory has no blocks: wait for the claim. */
 	if (saved->mode == DAX_MODE_SYSTEM_RAM &&
 	    (dev->size > 0 || !has_leftover(diff->plan, diff->inv, saved)))
-		diff_blocks(diff, dev, d);
+		diff_blocks(diff, dev, d, leaked);
 	return 0;
 }
 

@@ -48,6 +48,12 @@ static const char *online_value(enum block_zone zone)
 #define DAX "/sys/bus/dax/devices/"
 #define DRIVERS "/sys/bus/dax/drivers/"
 
+static void leaked_command(const struct plan_device *dev, struct difference_text *ret)
+{
+	TEXT(ret->command,
+	     "# none: %s lost its driver with memory online; only a reboot mends that", dev->name);
+}
+
 static void block_command(const struct plan *plan, const struct plan_difference *diff,
 			  struct difference_text *ret)
 {
@@ -56,7 +62,9 @@ static void block_command(const struct plan *plan, const struct plan_difference 
 	const char *value = online_value(diff->want_zone);
 
 	/* Without that attribute, the blocks come with the driver, which is bound before. */
-	if (diff->absent && dev->atomic)
+	if (diff->leaked)
+		leaked_command(dev, ret);
+	else if (diff->absent && dev->atomic)
 		TEXT(ret->command, "echo %s >" DAX "%s/state", value, dev->name);
 	else if (diff->want != BLOCK_ONLINE)
 		TEXT(ret->command, "echo offline >" MEMORY "%llu/state", n);
@@ -78,10 +86,7 @@ static void driver_text(const struct plan_device *dev, bool leaked, struct diffe
 	TEXT(ret->want, "bound to %s", dev->driver);
 	TEXT(ret->have, "bound to no driver");
 	if (leaked)
-		TEXT(ret->command,
-		     "# none: %s lost its driver with memory online; only a reboot "
-		     "mends that",
-		     dev->name);
+		leaked_command(dev, ret);
 	else if (dev->mode == DAX_MODE_SYSTEM_RAM)
 		TEXT(ret->command,
 		     "echo %s >" DRIVERS "kmem/bind || echo %s >" DRIVERS "kmem/new_id", dev->name,

@@ -84,7 +84,7 @@ struct plan_difference {
 	enum difference_kind kind;
 	uint32_t device;       /* index into plan.devices */
 	uint64_t block;	       /* DIFF_BLOCK: number */
-	bool leaked;	       /* DIFF_DRIVER: no driver will take it before the next boot */
+	bool leaked;	       /* DIFF_DRIVER, DIFF_BLOCK: it does not come back before a boot */
 	bool absent;	       /* DIFF_BLOCK: it is not there at all */
 	enum block_state have; /* DIFF_BLOCK: else this, and this zone if online */
 	enum block_zone have_zone;

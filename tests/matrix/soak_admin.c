@@ -334,11 +334,15 @@ int soak_destroy(struct soak *k, struct soak_unit *u)
 /* What `daxctl destroy-device -f` does. */
 int soak_destroy_forced(struct soak *k, struct soak_unit *u)
 {
-	_cleanup_json_ struct json_object *state = soak_state(k);
+	_cleanup_json_ struct json_object *state = NULL;
 	bool any = false;
 	struct soak_seen seen;
 	int r;
 
+	/* Answered when the kernel has acted on all records before it; else one of those that ask
+	 * for the unit would get memory in use. */
+	sim_ok(k->s, "{'cmd':'region-updated','index':0}");
+	state = soak_state(k);
 	soak_see(state, u, &seen);
 	for (size_t i = 0; i < u->n_blocks; i++)
 		any |= is_online(seen.blocks[i]);

@@ -250,6 +250,28 @@ static void test_gone(void **state)
 	end(&f);
 }
 
+/* Of what leaked, the blocks that are there come back, and only they. */
+static void test_leaked(void **state)
+{
+	struct fixture f = { 0 };
+	struct fake_device *dev;
+
+	(void)state;
+	dev = fake_add_group(&f.host, 1, 1, 3, "dax0.1");
+	begin(&f);
+	dev->driver[0] = '\0';
+	f.host.blocks[1].online = false;
+	f.host.blocks[2].present = false;
+	assert_int_equal(compare(&f), 3);
+	ASSERT_STEPS(&f.plan.back, STEP_ONLINE_BLOCK);
+	assert_int_equal(f.plan.back.items[0].block, fake_first_block() + 1);
+	assert_text(&f, 1, "memory339", "offline", "online in movable",
+		    "echo online_movable >/sys/devices/system/memory/memory339/state");
+	assert_text(&f, 2, "memory340", "absent", "online in movable",
+		    "# none: dax0.1 lost its driver with memory online; only a reboot mends that");
+	end(&f);
+}
+
 /* An empty one under the old name does not hide ours that has the claim already. */
 static void test_created_before_an_empty_namesake(void **state)
 {
@@ -378,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_other_hand),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_leaked),
 		cmocka_unit_test(test_created_before_an_empty_namesake),
 		cmocka_unit_test(test_created_is_not_mistaken),
 		cmocka_unit_test(test_untagged_claim),
