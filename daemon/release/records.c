@@ -11,9 +11,13 @@
 /* After the first granted record of a group the kernel refuses the rest of the device's list. */
 #define TRAILING_USEC USEC_PER_MIN
 
-/* Once for each group, so that a device that repeats itself does not push others out. */
+/*
+ * Once for each group, so that a device that repeats itself does not push others out. @scanned: it
+ * was looked for in that scan already, and its region could not be read; such scans are repeated
+ * without being asked for.
+ */
 static void hold_back(struct manager *m, const struct unresolved *asked,
-		      const struct group_key *key)
+		      const struct group_key *key, uint64_t scanned)
 {
 	struct unresolved *u;
 
@@ -34,7 +38,7 @@ static void hold_back(struct manager *m, const struct unresolved *asked,
 		return;
 	}
 	*u = *asked;
-	u->scan = scanner_request(m->scanner, false);
+	u->scan = scanned > 0 ? scanned + 1 : scanner_request(m->scanner, false);
 	m->n_unresolved++;
 }
 
@@ -97,7 +101,8 @@ static bool belongs_to_ended(struct manager *m, struct entry *e, const struct un
 	return true;
 }
 
-static void resolve(struct manager *m, const struct unresolved *asked, bool last_chance)
+/* @scanned: the number of the scan that was waited for, 0 if none was yet. */
+static void resolve(struct manager *m, const struct unresolved *asked, uint64_t scanned)
 {
 	const struct dc_event *event = &asked->event;
 	struct tag_group group;
@@ -116,14 +121,14 @@ static void resolve(struct manager *m, const struct unresolved *asked, bool last
 		if (r == 0 && !group_has_dpa(m->inventory, &group, &event->dpa))
 			r = -ENOENT;
 	}
-	if (r < 0 && !last_chance) {
-		hold_back(m, asked, &key);
+	if (r == -EIO || (r < 0 && scanned == 0)) {
+		hold_back(m, asked, &key, scanned);
 		return;
 	}
 	e = queue_find_ended(&m->queue, &key);
-	if (e && e->release->state == RELEASE_FAILED && !last_chance) {
+	if (e && e->release->state == RELEASE_FAILED && scanned == 0) {
 		/* It may be whole by now: claims and memory change without any event. */
-		hold_back(m, asked, &key);
+		hold_back(m, asked, &key, scanned);
 		return;
 	}
 	if (e && belongs_to_ended(m, e, asked, r == 0))
@@ -147,7 +152,7 @@ void records_scanned(struct manager *m, uint64_t number)
 	m->n_unresolved = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (old[i].scan <= number)
-			resolve(m, &old[i], true);
+			resolve(m, &old[i], number);
 		else
 			m->unresolved[m->n_unresolved++] = old[i];
 	}
@@ -165,7 +170,7 @@ void manager_record(struct manager *m, const struct dc_event *event)
 		scanner_request_soon(m->scanner, m->policy.settle_time);
 		break;
 	case DC_EVENT_RELEASE:
-		resolve(m, &asked, false);
+		resolve(m, &asked, 0);
 		break;
 	case DC_EVENT_FORCED_RELEASE:
 		manager_warn(m, event, DCDD_MESSAGE_EVENT,
