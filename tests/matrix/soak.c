@@ -10,7 +10,7 @@
 
 #include "soak.h"
 
-#define DEFAULT_ROUNDS 2500
+#define DEFAULT_ROUNDS 1000
 /* What fits into `make check`. */
 #ifdef __SANITIZE_ADDRESS__
 #define CI_ROUNDS 30
