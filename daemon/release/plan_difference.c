@@ -39,11 +39,6 @@ static void block_words(bool absent, enum block_state state, enum block_zone zon
 		text(buf, size, "%s", block_state_to_string(state));
 }
 
-static const char *online_value(enum block_zone zone)
-{
-	return zone == ZONE_KERNEL ? "online_kernel" : "online_movable";
-}
-
 #define MEMORY "/sys/devices/system/memory/memory"
 #define DAX "/sys/bus/dax/devices/"
 #define DRIVERS "/sys/bus/dax/drivers/"
@@ -59,7 +54,7 @@ static void block_command(const struct plan *plan, const struct plan_difference 
 {
 	const struct plan_device *dev = &plan->devices[diff->device];
 	const unsigned long long n = diff->block;
-	const char *value = online_value(diff->want_zone);
+	const char *value = plan_zone_value(diff->want_zone);
 
 	/* Without that attribute, the blocks come with the driver, which is bound before. */
 	if (diff->leaked)
@@ -74,11 +69,6 @@ static void block_command(const struct plan *plan, const struct plan_difference 
 		     value, n);
 	else
 		TEXT(ret->command, "echo %s >" MEMORY "%llu/state", value, n);
-}
-
-static const char *claim_value(const struct plan_device *dev, char buf[static TAG_STRLEN + 1])
-{
-	return tag_is_null(&dev->tag) ? "0" : tag_format(&dev->tag, buf);
 }
 
 static void driver_text(const struct plan_device *dev, bool leaked, struct difference_text *ret)
@@ -118,12 +108,13 @@ void plan_difference_text(const struct plan *plan, const struct plan_difference 
 		TEXT(ret->command,
 		     "d=/sys/bus/cxl/devices/%s/dax_region/create; echo 1 >$d && "
 		     "echo %s >" DAX "$(cat $d)/uuid",
-		     dev->dax_region, claim_value(dev, tag));
+		     dev->dax_region, plan_claim_value(dev, tag));
 		return;
 	case DIFF_UNCLAIMED:
 		TEXT(ret->have, "claims nothing");
 		claim_want(dev, ret);
-		TEXT(ret->command, "echo %s >" DAX "%s/uuid", claim_value(dev, tag), dev->name);
+		TEXT(ret->command, "echo %s >" DAX "%s/uuid", plan_claim_value(dev, tag),
+		     dev->name);
 		return;
 	case DIFF_REPLACED:
 		TEXT(ret->have, "its memory or its name belongs to another allocation");

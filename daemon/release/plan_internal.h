@@ -34,6 +34,10 @@ bool plan_device_maps(const struct plan *plan, const struct plan_device *saved,
 const struct dax_device *plan_find_device(struct plan *plan, uint32_t d,
 					  const struct inventory *inv);
 
+/* What is written to bring memory online in that zone, and to claim what the device had. */
+const char *plan_zone_value(enum block_zone zone);
+const char *plan_claim_value(const struct plan_device *dev, char buf[static TAG_STRLEN + 1]);
+
 /* daxN.0 belongs to the region and can never be deleted: size 0 is its end. */
 bool plan_is_initial(const char *name);
 

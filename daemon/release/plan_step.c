@@ -4,9 +4,14 @@
 
 #include <assert.h>
 
-static const char *zone_online_value(enum block_zone zone)
+const char *plan_zone_value(enum block_zone zone)
 {
 	return zone == ZONE_KERNEL ? "online_kernel" : "online_movable";
+}
+
+const char *plan_claim_value(const struct plan_device *dev, char buf[static TAG_STRLEN + 1])
+{
+	return tag_is_null(&dev->tag) ? "0" : tag_format(&dev->tag, buf);
 }
 
 static void block_request(const struct step *step, const char *value, const char *skip_if,
@@ -60,13 +65,13 @@ void plan_step_request(const struct plan *plan, const struct step *step, struct 
 		block_request(step, "offline", "offline", ret);
 		return;
 	case STEP_ONLINE_BLOCK:
-		block_request(step, zone_online_value(step->zone), "online", ret);
+		block_request(step, plan_zone_value(step->zone), "online", ret);
 		return;
 	case STEP_UNPLUG:
 		attr_request(dev, "state", "unplugged", "unplugged", ret);
 		return;
 	case STEP_PLUG:
-		attr_request(dev, "state", zone_online_value(step->zone), "", ret);
+		attr_request(dev, "state", plan_zone_value(step->zone), "", ret);
 		return;
 	case STEP_SIZE_ZERO:
 		attr_request(dev, "size", "0", "0", ret);
@@ -77,8 +82,7 @@ void plan_step_request(const struct plan *plan, const struct step *step, struct 
 			       dev->dax_region);
 		return;
 	case STEP_CLAIM:
-		attr_request(dev, "uuid", tag_is_null(&dev->tag) ? "0" : tag_format(&dev->tag, tag),
-			     "", ret);
+		attr_request(dev, "uuid", plan_claim_value(dev, tag), "", ret);
 		return;
 	case STEP_UNBIND:
 		driver_request(dev, "unbind", "", ret);
