@@ -54,21 +54,25 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 	return 0;
 }
 
-/* Whether the group is not free, and what keeps it. */
-static bool in_use(const struct inventory *inv, const struct tag_group *group, char *ret_why,
-		   size_t size)
+/*
+ * Whether the group is not free, and what keeps it. *@ret_leaked: nobody claims it, so what is in
+ * use of it would be handed back by the kernel all the same, and has to be claimed again.
+ */
+static bool in_use(const struct inventory *inv, const struct tag_group *group, bool *ret_leaked,
+		   char *ret_why, size_t size)
 {
 	uint64_t leftover;
 	uint32_t device;
 
 	if (tag_group_is_free(inv, group, &leftover))
 		return false;
-	if (tag_group_devices(inv, group, &device, 1) > 0)
-		(void)snprintf(ret_why, size, "%s claims it", inv->devices[device].name);
-	else
+	*ret_leaked = tag_group_devices(inv, group, &device, 1) == 0;
+	if (*ret_leaked)
 		(void)snprintf(ret_why, size,
 			       "memory%llu is in use although no device claims it any more",
 			       (unsigned long long)leftover);
+	else
+		(void)snprintf(ret_why, size, "%s claims it", inv->devices[device].name);
 	return true;
 }
 
@@ -76,6 +80,7 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 			       const struct tag_group *group)
 {
 	char why[RELEASE_REASON_MAX / 2];
+	bool leaked = false;
 
 	if (r->plan.forward.cursor < r->plan.forward.n) {
 		if (r->finishing)
@@ -86,14 +91,9 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 			return machine_fail(r, in, "not detached: %s", why);
 		return machine_run_step(r, in);
 	}
-	if (in_use(in->inventory, group, why, sizeof(why))) {
-		uint32_t device;
-
-		/*
-		 * Another hand was in between and left memory online that nobody claims: the kernel
-		 * would hand that back, so it has to be claimed again.
-		 */
-		if (tag_group_devices(in->inventory, group, &device, 1) == 0)
+	if (in_use(in->inventory, group, &leaked, why, sizeof(why))) {
+		/* Another hand was in between. */
+		if (leaked)
 			return machine_fail(r, in, "%s", why);
 		/* Freed, and in use again right away. Nothing is left to roll back. */
 		machine_reason(r, "in use again as soon as it was free: %s", why);
@@ -106,13 +106,10 @@ static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 			      const struct tag_group *group)
 {
 	char why[RELEASE_REASON_MAX / 2];
+	bool leaked = false;
 
-	if (in_use(in->inventory, group, why, sizeof(why))) {
-		uint32_t device;
-
-		/* As in detach_scanned(). */
-		if (r->plan.n_devices > 0 &&
-		    tag_group_devices(in->inventory, group, &device, 1) == 0)
+	if (in_use(in->inventory, group, &leaked, why, sizeof(why))) {
+		if (leaked && r->plan.n_devices > 0)
 			return machine_fail(r, in, "%s", why);
 		if (r->last_record > r->entered &&
 		    in->now < usec_add(r->last_record, in->policy->refuse_hold)) {
