@@ -25,9 +25,34 @@ struct bus_ops {
 	const struct release *(*next_release)(void **cursor, void *userdata);
 	const struct release *(*find_release)(uint64_t id, void *userdata);
 	void (*status)(struct bus_status *ret, void *userdata);
-	/* Decides as if the device had asked now; touches nothing. -ENOENT: no such group. */
+	/*
+	 * Decides as if the device had asked now (of a live request: as it would be decided now);
+	 * touches nothing. -ENOENT: no such group.
+	 */
 	int (*explain)(const struct group_key *key, struct decision *ret, void *userdata);
 	int (*rescan)(void *userdata);
+	/*
+	 * A person's answer to a release whose rule asks. @why: in their own words, may be "".
+	 * -ENOENT: no such live release; -EALREADY: it was answered so; -EBADE: it does not wait
+	 * for an answer.
+	 */
+	int (*answer)(uint64_t id, bool approve, const char *why, const char *who, void *userdata);
+	/* -EINVAL: the files are wrong, *@ret_error says where (caller frees); the old stays in
+	 * force. */
+	int (*reload)(char **ret_error, void *userdata);
+	/* See snapshot_format(). -EAGAIN before the first scan. */
+	int (*snapshot)(char **ret, void *userdata);
+	/* As inhibitors_add(); id and since are filled in by the callee. */
+	int (*inhibit)(const struct inhibitor *inhibitor, int *ret_fd, void *userdata);
+	const struct inhibitor *(*inhibitors)(size_t *ret_n, void *userdata);
+	/*
+	 * As policy_add_temporary(). @ret_fd not NULL: the rule lasts as long as the descriptor
+	 * (caller's) is open, and no longer than @until.
+	 */
+	int (*add_rule)(const char *name, const char *text, usec_t until, const char *who,
+			int *ret_fd, char **ret_error, void *userdata);
+	int (*remove_rule)(const char *name, const char *who, void *userdata); /* 0 or -ENOENT */
+	const struct policy *(*policy)(void *userdata);			       /* in force */
 };
 
 /*

@@ -58,6 +58,12 @@ struct extent {
 	 */
 	bool leftover;
 	uint64_t leftover_block; /* the first such block's number */
+	/*
+	 * Whether other hosts may have it, too: 1, 0, or -1 if that is not known. sysfs does not
+	 * say; it is known of untagged ones (they cannot be shared) and of those whose add record
+	 * was seen.
+	 */
+	int32_t sharable;
 };
 
 /* What stands behind a dax device. Order is not significance; strings in dax_mode_to_string(). */
@@ -80,6 +86,7 @@ struct dax_device {
 	uint64_t size;	/* bytes, 0: claims nothing */
 	uint64_t align; /* bytes */
 	int32_t target_node;
+	int32_t memmap_on_memory;	    /* 1, 0, or -1 if the kernel does not say */
 	uint32_t dev_major, dev_minor;	    /* of /dev/daxX.Y */
 	uint32_t first_mapping, n_mappings; /* slice of mappings[], sorted by start */
 	uint32_t first_block, n_blocks;	    /* slice of blocks[], sorted by number */
@@ -118,12 +125,22 @@ struct memory_block {
 	bool foreign; /* reaches beyond the device's mappings: shared with memory not ours */
 };
 
-/* A process that has /dev/daxX.Y open or mapped. */
+#define HOLDER_UNIT_MAX 64
+#define HOLDER_PATH_MAX 128
+
+/* A process that has /dev/daxX.Y open or mapped, or a mount of it. */
 struct holder {
 	uint32_t device;
-	int32_t pid;
+	int32_t pid;	/* of a mount: a process in whose mount namespace it is */
+	uint64_t start; /* of the process, clock ticks since boot (field 22 of /proc/PID/stat), 0:
+			   unknown */
 	bool open, mapped;
+	bool mounted; /* a mount, and no process: famfs and the like */
 	char comm[16];
+	char unit[HOLDER_UNIT_MAX];   /* systemd unit, "" if it is in none */
+	char cgroup[HOLDER_PATH_MAX]; /* path in the unified hierarchy, cut if it is longer */
+	char path[HOLDER_PATH_MAX];   /* mounted: where; cut if it is longer */
+	char fstype[16];	      /* mounted: "famfs" */
 };
 
 /* nodeN/meminfo, in bytes. */
@@ -131,6 +148,13 @@ struct numa_node {
 	int32_t id;
 	uint64_t total, free;
 	uint64_t reclaimable; /* file pages and slab that can be dropped */
+};
+
+/* nodeN/hugepages/hugepages-SIZEkB. */
+struct huge_pages {
+	int32_t node;	      /* id */
+	uint64_t size;	      /* bytes of one */
+	uint64_t total, free; /* pages */
 };
 
 struct inventory {
@@ -146,8 +170,9 @@ struct inventory {
 	struct memory_block *blocks;
 	struct holder *holders;
 	struct numa_node *nodes;
+	struct huge_pages *hugepages; /* pools that are not empty; by node, then size */
 	uint32_t n_memdevs, n_regions, n_extents, n_devices, n_mappings, n_blocks, n_holders,
-		n_nodes;
+		n_nodes, n_hugepages;
 
 	/*
 	 * Processes that a security module keeps us from looking into although we are privileged:
@@ -220,6 +245,15 @@ size_t tag_group_devices(const struct inventory *inv, const struct tag_group *gr
  */
 bool tag_group_is_free(const struct inventory *inv, const struct tag_group *group,
 		       uint64_t *ret_leftover);
+
+/*
+ * The number of the dynamic capacity partition that a region is over, from its mode: 1 for
+ * "dynamic_ram_1", older kernels' "dynamic_ram_a"; 0 if that does not say.
+ */
+unsigned region_partition(const struct region *region);
+
+/* Whether the group may be shared with other hosts: 1, 0 or -1; its extents agree, or it is -1. */
+int tag_group_sharable(const struct inventory *inv, const struct tag_group *group);
 
 /* HPA range of a block. */
 struct range memory_block_range(const struct inventory *inv, const struct memory_block *block);

@@ -10,6 +10,9 @@
 #ifndef DCDD_CONFIG_PATH /* the makefile gives it, by SYSCONFDIR */
 #define DCDD_CONFIG_PATH "/etc/dcdd/dcdd.conf"
 #endif
+#ifndef DCDD_CONFIG_DIRS /* the first wins; NUL-separated, by SYSCONFDIR and PREFIX */
+#define DCDD_CONFIG_DIRS "/etc/dcdd\0/run/dcdd\0/usr/lib/dcdd\0"
+#endif
 #define DCDD_RUNTIME_DIR "/run/dcdd"
 #define DCDD_STATE_DIR "/var/lib/dcdd"
 #define DCDD_TRACE_INSTANCE "dcdd"

@@ -14,6 +14,8 @@
 /* The D-Bus `State` strings are in release_state_to_string(). */
 enum release_state {
 	RELEASE_REQUESTED,    /* seen; being looked at, or waiting for its turn */
+	RELEASE_HELD,	      /* a condition of the policy is not met yet */
+	RELEASE_DRAINING,     /* only inhibitors and those who hold the device are in the way */
 	RELEASE_OFFLINING,    /* memory blocks go offline, one by one or device by device */
 	RELEASE_DETACHING,    /* unbind, size 0, delete */
 	RELEASE_READY,	      /* free: the device must ask again for the kernel to release it */
@@ -50,14 +52,15 @@ struct release {
 	usec_t deadline;		  /* when the state ends by itself, USEC_INFINITY: never */
 	usec_t started;			  /* when the first change of this attempt was made, or 0 */
 	unsigned attempts;		  /* attempts that touched the host */
-	unsigned tries;			  /* attempts, and times it had to wait */
+	unsigned tries;			  /* attempts, and times it could not even be planned */
 
 	char region[DEV_NAME_MAX];
 	uint64_t bytes;	    /* of the group */
 	uint32_t n_extents; /* of the group */
 
-	struct decision decision; /* the last one made */
-	struct plan plan;	  /* of the attempt under way, or the last */
+	struct policy_request request; /* what its decisions must know of it */
+	struct decision decision;      /* the last one made */
+	struct plan plan;	       /* of the attempt under way, or the last */
 
 	/* The machine's own, of no meaning outside of it: */
 	enum release_wait wait;
@@ -73,6 +76,8 @@ struct release {
 	bool finishing;	   /* free: only what is left of its devices is tidied away */
 	int32_t orphan;	   /* pid of that daemon's worker while the kernel does not let go of it */
 	unsigned rounds;   /* of the roll-back */
+	unsigned looks;	   /* while it is held: at what nobody tells of */
+	uint64_t world;	   /* deferred: what the group looked like, to notice that it changed */
 	unsigned checks;   /* for the outcome of the last record */
 	usec_t settle_end; /* the kernel has had its time to act on the last record */
 	usec_t hold_until; /* ended: further records only count until then */

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What was freed in the last hour, for rules that limit the rate. Plain data; kept in memory only,
+ * so a new daemon begins with an empty one. Bounded: when it is full, the two oldest entries of one
+ * memdev become one, with the time of the younger, so that no limit is ever passed because of it.
+ */
+#pragma once
+
+#include <dcdd/policy.h>
+
+#define LEDGER_MAX 1024
+#define LEDGER_PERIOD USEC_PER_HOUR
+
+struct ledger {
+	struct freed *entries; /* oldest first */
+	size_t n;
+};
+
+void ledger_done(struct ledger *ledger);
+/* 0 or -ENOMEM. */
+int ledger_add(struct ledger *ledger, usec_t now, const char *memdev, uint64_t bytes);
+/* Forgets what is older than LEDGER_PERIOD. */
+void ledger_prune(struct ledger *ledger, usec_t now);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The processes that hold dax devices: waits for their end by pidfd, and ends them where a rule
+ * says so. A process is what it was if its start time is; a pid alone is not trusted.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include <dcdd/policy.h>
+
+struct drain;
+
+struct drain_ops {
+	/* A watched process has ended, or is not what it was. */
+	void (*ended)(const struct holder *holder, void *userdata);
+	/* It was sent @signal; or could not be, @error is a negative errno. */
+	void (*signalled)(const struct holder *holder, int signal, int error, void *userdata);
+};
+
+/* @proc: "/proc". */
+int drain_new(struct event_base *base, const char *proc, const struct drain_ops *ops,
+	      void *userdata, struct drain **ret);
+void drain_free(struct drain *drain);
+DEFINE_CLEANUP(struct drain *, drain_free);
+
+/*
+ * Watches exactly these from now on, by (pid, start); mounts and those with an unknown start are
+ * left out, duplicates are fine. Those that were watched keep what was begun with them. One that
+ * has gone already is told by ended() from the event loop, not from within. 0; -ENOMEM; others
+ * (out of descriptors) after having watched as many as possible.
+ */
+int drain_watch(struct drain *drain, const struct holder *holders, size_t n);
+
+/*
+ * SIGTERM to a watched process, unless it was begun with already; and SIGKILL if it is still there
+ * after @grace. Just before each signal the process is looked at once more: start time, that
+ * policy_may_terminate() still says so by its cgroup of now, and not process 1 or this one or a
+ * child of this one. 0; -ESRCH: not watched or gone; -EPERM: not to be ended.
+ */
+int drain_terminate(struct drain *drain, const struct holder *holder,
+		    const struct release_settings *settings);
