@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The connection to the bus, calls, and what their failures mean to a person and to a script. */
+#include <fcntl.h>
+#include <stdarg.h>
+
 #include "cli.h"
 #include "util/escape.h"
 
@@ -38,6 +41,7 @@ static int explain_error(const sd_bus_error *error, int r)
 		  CLI_EXIT_NOT_ALLOWED },
 		{ "org.dcdd1.Error.NotAllowed", CLI_EXIT_NOT_ALLOWED },
 		{ "org.dcdd1.Error.NoSuchTag", CLI_EXIT_NO_SUCH_OBJECT },
+		{ "org.dcdd1.Error.NoSuchRule", CLI_EXIT_NO_SUCH_OBJECT },
 		{ "org.freedesktop.DBus.Error.UnknownObject", CLI_EXIT_NO_SUCH_OBJECT },
 	};
 	enum cli_exit status = CLI_EXIT_FAILURE;
@@ -60,22 +64,29 @@ static int explain_error(const sd_bus_error *error, int r)
 	return status;
 }
 
-/* Sends @call; takes the answer's one value. */
-static int client_send(struct cli *cli, sd_bus_message *call, json_object **ret)
+/* Sends @call. CLI_EXIT_OK and the answer (caller unrefs), or said why not. */
+static int client_send(struct cli *cli, sd_bus_message *call, sd_bus_message **ret)
 {
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r;
 
 	/* A look must not start the daemon. */
 	r = sd_bus_message_set_auto_start(call, false);
-	if (r >= 0) {
-		r = sd_bus_call(cli->bus, call, 0, &error, &reply);
-		if (r < 0)
-			return explain_error(&error, r);
-	}
-	if (r >= 0 && ret)
-		r = message_to_json(reply, ret);
+	if (r < 0)
+		return client_unusable(r);
+	r = sd_bus_call(cli->bus, call, 0, &error, ret);
+	return r < 0 ? explain_error(&error, r) : CLI_EXIT_OK;
+}
+
+/* The same; takes the answer's one value. */
+static int client_take(struct cli *cli, sd_bus_message *call, json_object **ret)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+	int r, status = client_send(cli, call, &reply);
+
+	if (status != CLI_EXIT_OK || !ret)
+		return status;
+	r = message_to_json(reply, ret);
 	return r < 0 ? client_unusable(r) : CLI_EXIT_OK;
 }
 
@@ -89,7 +100,54 @@ int client_call(struct cli *cli, const char *interface, const char *method, cons
 					   interface, method);
 	if (r >= 0 && argument)
 		r = sd_bus_message_append(call, "s", argument);
-	return r < 0 ? client_unusable(r) : client_send(cli, call, ret);
+	return r < 0 ? client_unusable(r) : client_take(cli, call, ret);
+}
+
+static int manager_call(struct cli *cli, const char *method, const char *types, va_list ap,
+			sd_bus_message **ret)
+{
+	int r = sd_bus_message_new_method_call(cli->bus, ret, DCDD_BUS_NAME, DCDD_OBJECT_PATH,
+					       DCDD_INTERFACE_MANAGER, method);
+
+	return r < 0 ? r : sd_bus_message_appendv(*ret, types, ap);
+}
+
+int client_ask(struct cli *cli, json_object **ret, const char *method, const char *types, ...)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	r = manager_call(cli, method, types, ap, &call);
+	va_end(ap);
+	return r < 0 ? client_unusable(r) : client_take(cli, call, ret);
+}
+
+int client_lease(struct cli *cli, int *ret_fd, const char *method, const char *types, ...)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *reply = NULL;
+	int r, fd, status;
+	va_list ap;
+
+	va_start(ap, types);
+	r = manager_call(cli, method, types, ap, &call);
+	va_end(ap);
+	if (r < 0)
+		return client_unusable(r);
+	status = client_send(cli, call, &reply);
+	if (status != CLI_EXIT_OK)
+		return status;
+	/* The descriptor is the message's. */
+	r = sd_bus_message_read(reply, "h", &fd);
+	if (r >= 0) {
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		r = fd < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return client_unusable(r);
+	*ret_fd = fd;
+	return CLI_EXIT_OK;
 }
 
 int client_get(struct cli *cli, const char *path, const char *interface, const char *property,
@@ -102,5 +160,5 @@ int client_get(struct cli *cli, const char *path, const char *interface, const c
 					   "org.freedesktop.DBus.Properties", "Get");
 	if (r >= 0)
 		r = sd_bus_message_append(call, "ss", interface, property);
-	return r < 0 ? client_unusable(r) : client_send(cli, call, ret);
+	return r < 0 ? client_unusable(r) : client_take(cli, call, ret);
 }

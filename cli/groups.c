@@ -39,7 +39,7 @@ static int add_device(const struct cli *cli, struct table *table, json_object *d
 
 	/* Without memory blocks there is nothing to be online. */
 	if (field_uint64(device, "blocks") > 0)
-		format_size(cli, field_uint64(device, "online_bytes"), size);
+		cell_size(cli, field_uint64(device, "online_bytes"), size);
 	r = table_cell(table, COLUMN_DEVICE, field_string(device, "name"));
 	if (r >= 0)
 		r = table_cell(table, COLUMN_MODE, field_string(device, "mode"));
@@ -65,7 +65,7 @@ static int add_row(const struct cli *cli, struct table *table, json_object *grou
 		r = table_cell(table, COLUMN_REGION, field_string(group, "region"));
 	if (r >= 0)
 		r = table_cell(table, COLUMN_SIZE,
-			       format_size(cli, field_uint64(group, "bytes"), size));
+			       cell_size(cli, field_uint64(group, "bytes"), size));
 	if (r >= 0)
 		r = table_cell(table, COLUMN_EXTENTS, extents);
 	return r < 0 ? r : add_device(cli, table, device);

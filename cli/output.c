@@ -53,6 +53,20 @@ void output_wrapped(const char *text, unsigned column, unsigned indent)
 	(void)putchar('\n');
 }
 
+int output_lines(const char *text)
+{
+	_cleanup_free_ char *copy = strdup(text), *escaped = malloc(strlen(text) * 4 + 4);
+	char *rest = copy, *line;
+
+	if (!copy || !escaped)
+		return output_no_memory();
+	while ((line = strsep(&rest, "\n")))
+		/* Nothing is behind the last newline. */
+		if (rest || *line)
+			(void)puts(escape_text(line, escaped, strlen(line) * 4 + 4));
+	return CLI_EXIT_OK;
+}
+
 struct table {
 	struct libscols_table *scols;
 	struct libscols_line *line;
@@ -88,7 +102,7 @@ int table_row(struct table *table)
 
 int table_cell(struct table *table, size_t column, const char *text)
 {
-	char escaped[1024];
+	char escaped[8192];
 
 	if (!text || !*text)
 		text = "-";
@@ -113,7 +127,7 @@ void table_free(struct table *table)
 	free(table);
 }
 
-char *format_size(const struct cli *cli, uint64_t bytes, char buf[static SIZE_STRLEN])
+char *cell_size(const struct cli *cli, uint64_t bytes, char buf[static SIZE_STRLEN])
 {
 	if (!cli->bytes)
 		return format_bytes(bytes, buf);
@@ -126,6 +140,14 @@ char *format_age(usec_t then, char buf[static AGE_STRLEN])
 	usec_t now = now_usec(CLOCK_MONOTONIC);
 
 	return format_duration(now > then ? now - then : 0, buf);
+}
+
+char *format_left(usec_t until, char buf[static AGE_STRLEN])
+{
+	usec_t now = now_usec(CLOCK_MONOTONIC);
+
+	buf[0] = '\0';
+	return until == USEC_INFINITY || until <= now ? buf : format_duration(until - now, buf);
 }
 
 const char *field_string(json_object *object, const char *key)

@@ -99,24 +99,42 @@ static int choose(const struct cli *cli, json_object *all, json_object **ret)
 	return CLI_EXIT_OK;
 }
 
-/* Of many failed releases together the list has not every leftover; the object has its own. */
-static int complete_leftovers(struct cli *cli, json_object *release)
+/* Takes @key of the release from its object: of many together the list has not all of it. */
+static int complete(struct cli *cli, json_object *release, const char *property, const char *key)
 {
-	_cleanup_json_ json_object *leftovers = NULL;
+	_cleanup_json_ json_object *value = NULL;
 	const char *path = field_string(release, "path");
-	size_t n;
 	int r;
 
-	(void)field_array(release, "leftovers", &n);
-	if (n >= field_uint64(release, "leftover_count") || !*path)
+	if (!*path)
 		return CLI_EXIT_OK;
-	r = client_get(cli, path, DCDD_INTERFACE_RELEASE, "Leftovers", &leftovers);
+	r = client_get(cli, path, DCDD_INTERFACE_RELEASE, property, &value);
 	if (r != CLI_EXIT_OK)
 		return r;
-	if (json_object_object_add(release, "leftovers", leftovers) < 0)
+	if (json_object_object_add(release, key, value) < 0)
 		return output_no_memory();
-	leftovers = NULL;
+	value = NULL;
 	return CLI_EXIT_OK;
+}
+
+static int complete_leftovers(struct cli *cli, json_object *release)
+{
+	size_t n;
+
+	(void)field_array(release, "leftovers", &n);
+	if (n >= field_uint64(release, "leftover_count"))
+		return CLI_EXIT_OK;
+	return complete(cli, release, "Leftovers", "leftovers");
+}
+
+/* A release that has been decided about and has none: they did not fit into the list. */
+static int complete_conditions(struct cli *cli, json_object *release)
+{
+	size_t n;
+
+	if (!field_array(release, "conditions", &n) || n > 0 || !*field_string(release, "rule"))
+		return CLI_EXIT_OK;
+	return complete(cli, release, "Conditions", "conditions");
 }
 
 static void print_field(const char *label, const char *text)
@@ -143,17 +161,26 @@ static void print_devices(json_object *release)
 
 static void print_state(json_object *release)
 {
-	uint64_t deadline = field_uint64(release, "deadline");
-	char age[AGE_STRLEN], until[FORMAT_DURATION_STRLEN], text[TEXT_MAX];
-	usec_t now = now_usec(CLOCK_MONOTONIC);
+	char age[AGE_STRLEN], left[AGE_STRLEN], text[TEXT_MAX];
 
+	format_left(field_uint64(release, "deadline"), left);
 	(void)snprintf(text, sizeof(text), "%s for %s%s%s", field_string(release, "state"),
 		       format_age(field_uint64(release, "entered"), age),
-		       deadline != USEC_INFINITY && deadline > now ? ", at most for another " : "",
-		       deadline != USEC_INFINITY && deadline > now
-			       ? format_duration(deadline - now, until)
-			       : "");
+		       *left ? ", at most for another " : "", left);
 	print_field("State:", text);
+}
+
+static void print_rule(json_object *release)
+{
+	const char *rule = field_string(release, "rule"),
+		   *source = field_string(release, "rule_source");
+	char text[TEXT_MAX];
+
+	if (!*rule)
+		return;
+	(void)snprintf(text, sizeof(text), "%s%s%s%s", rule, *source ? " (" : "", source,
+		       *source ? ")" : "");
+	print_field("Rule:", text);
 }
 
 static void print_facts(const struct cli *cli, json_object *release)
@@ -172,7 +199,7 @@ static void print_facts(const struct cli *cli, json_object *release)
 			       (unsigned long long)records, first, last);
 	print_field("Asked:", text);
 	(void)snprintf(text, sizeof(text), "%s in %llu %s%s%s",
-		       format_size(cli, field_uint64(release, "bytes"), size),
+		       cell_size(cli, field_uint64(release, "bytes"), size),
 		       (unsigned long long)field_uint64(release, "extents"),
 		       field_uint64(release, "extents") == 1 ? "extent" : "extents",
 		       *field_string(release, "region") ? " of " : "",
@@ -188,12 +215,40 @@ static void print_facts(const struct cli *cli, json_object *release)
 	}
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)attempts);
 	print_field("Attempts:", text);
-	if (*field_string(release, "rule"))
-		print_field("Rule:", field_string(release, "rule"));
+	print_rule(release);
 	if (field_bool(release, "recovered"))
 		print_field("Recovered:",
 			    "begun by a dcdd that was killed, and taken over from its "
 			    "undo journal");
+}
+
+#define CONDITION_COLUMN 22
+
+/* Those that are not met in words, the others in short. */
+static void print_conditions(json_object *release)
+{
+	json_object *conditions;
+	size_t n;
+
+	conditions = field_array(release, "conditions", &n);
+	if (n > 0)
+		(void)puts("\nConditions of its rule, when they were last looked at:");
+	for (size_t i = 0; i < n; i++) {
+		json_object *condition = json_object_array_get_idx(conditions, i);
+		const char *outcome = field_string(condition, "outcome"),
+			   *measured = field_string(condition, "measured"),
+			   *limit = field_string(condition, "limit");
+		char text[TEXT_MAX], kind[64], safe[64];
+
+		if (streq(outcome, outcome_to_string(OUTCOME_MET)))
+			(void)snprintf(text, sizeof(text), "%s%s%s", measured,
+				       *measured && *limit ? ", " : "", limit);
+		else
+			(void)snprintf(text, sizeof(text), "%s", field_string(condition, "text"));
+		(void)printf("  %-7s %-12s", escape_text(outcome, safe, sizeof(safe)),
+			     escape_text(field_string(condition, "kind"), kind, sizeof(kind)));
+		output_wrapped(text, CONDITION_COLUMN, CONDITION_COLUMN);
+	}
 }
 
 static void print_leftovers(json_object *release)
@@ -242,6 +297,7 @@ static void print_release(const struct cli *cli, json_object *release)
 	if (field_bool(release, "retry_wanted"))
 		print_field("Wanted:", "the device has to ask again");
 	print_facts(cli, release);
+	print_conditions(release);
 	print_leftovers(release);
 }
 
@@ -259,9 +315,11 @@ int verb_show(struct cli *cli)
 	r = choose(cli, all, &release);
 	if (r == CLI_EXIT_OK)
 		r = complete_leftovers(cli, release);
+	if (r == CLI_EXIT_OK)
+		r = complete_conditions(cli, release);
 	if (r != CLI_EXIT_OK)
 		return r;
-	if (release_name_leftovers(release) < 0)
+	if (release_name_parts(release) < 0)
 		return output_no_memory();
 	if (cli->json)
 		return output_json(release);

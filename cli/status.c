@@ -44,9 +44,11 @@ static int add_releases(json_object *status, json_object *releases)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < json_object_array_length(releases); i++)
-		r = release_name_leftovers(json_object_array_get_idx(releases, i));
+		r = release_name_parts(json_object_array_get_idx(releases, i));
 	if (r >= 0)
 		r = add_chosen(status, "waiting_for_device", releases, is_waiting);
+	if (r >= 0)
+		r = add_chosen(status, "held", releases, release_is_held);
 	return r < 0 ? r : add_chosen(status, "failed", releases, has_failed);
 }
 
@@ -70,6 +72,30 @@ static void print_failed(json_object *status)
 	}
 }
 
+static void print_held(json_object *status)
+{
+	json_object *held;
+	size_t n;
+
+	held = field_array(status, "held", &n);
+	if (n == 0)
+		return;
+	(void)printf("Held:      %zu, by conditions of the policy:\n", n);
+	for (size_t i = 0; i < n; i++) {
+		json_object *release = json_object_array_get_idx(held, i);
+		char tag[TAG_CELL_STRLEN], memdev[64], safe[TAG_CELL_STRLEN], unmet[UNMET_STRLEN],
+			text[UNMET_STRLEN], age[AGE_STRLEN], left[AGE_STRLEN];
+
+		format_left(field_uint64(release, "deadline"), left);
+		escape_text(release_unmet(release, unmet), text, sizeof(text));
+		(void)printf("           %s on %s, for %s%s%s%s%s\n",
+			     escape_text(format_tag(release, tag), safe, sizeof(safe)),
+			     escape_text(field_string(release, "memdev"), memdev, sizeof(memdev)),
+			     format_age(field_uint64(release, "entered"), age),
+			     *left ? ", at most for another " : "", left, *text ? ": " : "", text);
+	}
+}
+
 static void print_status(const struct cli *cli, json_object *status)
 {
 	char total[SIZE_STRLEN], claimed[SIZE_STRLEN], version[64], age[AGE_STRLEN];
@@ -81,6 +107,8 @@ static void print_status(const struct cli *cli, json_object *status)
 
 	(void)printf("dcdd:      %s, running\n",
 		     escape_text(field_string(status, "version"), version, sizeof(version)));
+	if (field_bool(status, "dry_run"))
+		(void)puts("Dry run:   it decides, and changes nothing on the host");
 	(void)printf("Event:     %s:%s %s\n", DCDD_TRACE_SYSTEM, DCDD_TRACE_EVENT,
 		     field_bool(status, "event_available") ? "available"
 							   : "not available (no CXL dynamic "
@@ -90,8 +118,8 @@ static void print_status(const struct cli *cli, json_object *status)
 		     lost ? " (!)" : "", (unsigned long long)bad, bad ? " (!)" : "");
 	(void)printf("Groups:    %llu, %s accepted, %s claimed",
 		     (unsigned long long)field_uint64(status, "group_count"),
-		     format_size(cli, field_uint64(status, "total_bytes"), total),
-		     format_size(cli, field_uint64(status, "claimed_bytes"), claimed));
+		     cell_size(cli, field_uint64(status, "total_bytes"), total),
+		     cell_size(cli, field_uint64(status, "claimed_bytes"), claimed));
 	if (scan)
 		(void)printf(" (as of %s ago)\n", format_age(scan, age));
 	else
@@ -106,9 +134,10 @@ static void print_status(const struct cli *cli, json_object *status)
 		(void)printf("           %s on %s, %s, since %s\n",
 			     escape_text(format_tag(release, tag), safe, sizeof(safe)),
 			     escape_text(field_string(release, "memdev"), memdev, sizeof(memdev)),
-			     format_size(cli, field_uint64(release, "bytes"), size),
+			     cell_size(cli, field_uint64(release, "bytes"), size),
 			     format_age(field_uint64(release, "entered"), age));
 	}
+	print_held(status);
 	print_failed(status);
 }
 

@@ -28,35 +28,40 @@ struct daemon {
 	struct uevents *uevents;
 	usec_t stop_timeout;
 	int lock_fd, tracefs_lock_fd;
-	bool started;
+	bool started, stopping;
 };
 
+/* After an error *@ret_error may be NULL. */
 static int load_policy(const struct options *options, struct policy *policy, char **ret_error)
 {
-	int r;
-
-	policy_init(policy);
-	r = policy_load(options->config, policy, ret_error);
-	if (r == -ENOENT && !options->config_given)
-		return 0; /* the defaults are meant to be enough */
-	if (r < 0 && !*ret_error &&
-	    asprintf(ret_error, "%s: %s", options->config, strerror(-r)) < 0)
-		*ret_error = NULL;
-	return r;
+	return policy_load(options->root ? options->root : "", options->config, policy, ret_error);
 }
 
-static int check_config(const struct options *options)
+/* --check-config and --dump-config. */
+static int show_config(const struct options *options)
 {
 	_cleanup_free_ char *error = NULL;
 	struct policy policy;
 	int r = load_policy(options, &policy, &error);
 
-	policy_done(&policy);
 	if (r < 0) {
 		fprintf(stderr, "dcdd: %s\n", error ? error : strerror(-r));
 		return DCDD_EXIT_FAILURE;
 	}
-	printf("%s: ok\n", options->config);
+	if (options->dump_config) {
+		r = policy_dump(&policy, stdout);
+	} else {
+		for (size_t i = 0; i < policy.n_files; i++)
+			printf("%s: ok\n", policy.files[i]);
+		if (policy.n_files == 0)
+			printf("No configuration file: the defaults apply\n");
+		r = fflush(stdout) == 0 ? 0 : -EIO;
+	}
+	policy_done(&policy);
+	if (r < 0) {
+		fprintf(stderr, "dcdd: cannot write: %s\n", strerror(-r));
+		return DCDD_EXIT_FAILURE;
+	}
 	return DCDD_EXIT_OK;
 }
 
@@ -140,6 +145,7 @@ static void on_stop(void *userdata)
 {
 	struct daemon *d = userdata;
 
+	d->stopping = true;
 	report_notice(d->report, "Stopping");
 	loop_stopping(d->loop, d->stop_timeout);
 	manager_stop(d->manager);
@@ -158,28 +164,90 @@ static void on_stop_timeout(void *userdata)
 	loop_exit(d->loop, DCDD_EXIT_FAILURE);
 }
 
-static void on_reload(void *userdata)
+/* More of them are only counted. */
+#define CHANGES_TOLD_MAX 100
+
+struct changes {
+	struct report *report;
+	int told;
+};
+
+static void tell_change(const char *text, void *userdata)
+{
+	struct changes *changes = userdata;
+
+	if (changes->told++ < CHANGES_TOLD_MAX)
+		report_full(changes->report, LOG_NOTICE, DCDD_MESSAGE_POLICY, NULL,
+			    "New configuration: %s", text);
+}
+
+/* Before it is in force: what is decided anew by it comes after what it says. */
+static void tell_changes(struct daemon *d, const struct policy *new)
+{
+	const struct policy *old = manager_policy(d->manager);
+	struct changes changes = { .report = d->report };
+	int n = policy_diff(old, new, tell_change, &changes);
+
+	if (n == 0)
+		report_notice(d->report, "New configuration: it says the same as the old one");
+	if (n > CHANGES_TOLD_MAX)
+		report_notice(d->report, "New configuration: and %d changes more",
+			      n - CHANGES_TOLD_MAX);
+	if (old->buffer_kib != new->buffer_kib)
+		report_warning(d->report,
+			       "trace-buffer-size takes effect when dcdd is started again");
+}
+
+static int apply_policy(struct daemon *d, struct policy *policy)
+{
+	int old_level = manager_policy(d->manager)->log_level, level = policy->log_level, r;
+	usec_t stop_timeout = policy->stop_timeout;
+
+	/* A change from or to silence is told as well. */
+	report_set_level(d->report, MAX(old_level, level));
+	tell_changes(d, policy);
+	r = manager_set_policy(d->manager, policy);
+	if (r < 0) {
+		report_set_level(d->report, old_level);
+		return r;
+	}
+	d->stop_timeout = stop_timeout;
+	report_full(d->report, LOG_NOTICE, DCDD_MESSAGE_POLICY, NULL,
+		    "The new configuration is in force");
+	report_set_level(d->report, level);
+	return 0;
+}
+
+/* All of the new configuration or nothing of it. By SIGHUP, or asked for on D-Bus. */
+static int reload(char **ret_error, void *userdata)
 {
 	struct daemon *d = userdata;
-	_cleanup_free_ char *error = NULL;
 	struct policy policy;
 	int r;
 
+	*ret_error = NULL;
+	if (d->stopping)
+		return -ESHUTDOWN;
 	loop_reloading(d->loop);
-	r = load_policy(&d->options, &policy, &error);
-	if (r < 0) {
-		report_error(d->report, "Keeping the old configuration: %s",
-			     error ? error : strerror(-r));
-		policy_done(&policy);
-	} else {
-		report_notice(d->report, "Configuration %s is in force", d->options.config);
-		report_set_level(d->report, policy.log_level);
-		d->stop_timeout = policy.stop_timeout;
-		manager_set_policy(d->manager, &policy);
+	r = load_policy(&d->options, &policy, ret_error);
+	if (r >= 0) {
+		r = apply_policy(d, &policy);
+		policy_done(&policy); /* empty if it was taken over */
 	}
+	if (r < 0)
+		report_error(d->report, "Keeping the old configuration: %s",
+			     *ret_error ? *ret_error : strerror(-r));
 	/* Before the first inventory it is the start that has to become ready. */
 	if (d->started)
 		loop_ready(d->loop);
+	return r;
+}
+
+static void on_reload(void *userdata)
+{
+	_cleanup_free_ char *error = NULL;
+
+	(void)reload(&error, userdata);
 }
 
 static const struct loop_ops loop_ops = {
@@ -320,6 +388,7 @@ static int daemon_start(struct daemon *d, struct policy *policy)
 		.state_dir = d->options.state_dir,
 		.started = on_started,
 		.stopped = on_stopped,
+		.reload = reload,
 		.userdata = d,
 	};
 	size_t buffer_kib = policy->buffer_kib;
@@ -386,7 +455,6 @@ static int run(struct daemon *d)
 	r = load_policy(&d->options, &policy, &error);
 	if (r < 0) {
 		report_error(d->report, "Bad configuration: %s", error ? error : strerror(-r));
-		policy_done(&policy);
 		return DCDD_EXIT_CONFIG;
 	}
 	report_set_level(d->report, policy.log_level);
@@ -410,8 +478,8 @@ int main(int argc, char **argv)
 	status = options_parse(argc, argv, &d.options);
 	if (status >= 0)
 		return status;
-	if (d.options.check_config)
-		return check_config(&d.options);
+	if (d.options.check_config || d.options.dump_config)
+		return show_config(&d.options);
 	status = run(&d);
 	daemon_done(&d);
 	return status;

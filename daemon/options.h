@@ -5,11 +5,12 @@
 #include <dcdd/base.h>
 
 struct options {
-	const char *config;	 /* file to read */
-	bool config_given;	 /* by --config: then it must exist */
+	const char *config;	 /* the one file to read; NULL: dcdd.conf and its drop-ins */
+	const char *root;	 /* below which they are looked for; NULL: of this host */
 	const char *runtime_dir; /* for the lock */
 	const char *state_dir;	 /* for the undo journals */
-	bool check_config;	 /* parse, say what is wrong, and end */
+	bool check_config;	 /* read it, say what is wrong, and end */
+	bool dump_config;	 /* read it, print what it comes to, and end */
 	bool no_bus;		 /* run without D-Bus */
 };
 

@@ -225,6 +225,39 @@ int bus_append_text_entry(sd_bus_message *m, const char *key, const char *value)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+/* Each line is escaped by itself. */
+static int append_lines(sd_bus_message *m, const char *s)
+{
+	size_t size = strlen(s) * 4 + 4, used = 0;
+	_cleanup_free_ char *buf = malloc(size), *copy = strdup(s);
+	char *rest = copy, *line;
+
+	if (!buf || !copy)
+		return -ENOMEM;
+	while ((line = strsep(&rest, "\n"))) {
+		escape_text(line, buf + used, size - used);
+		used += strlen(buf + used);
+		if (rest)
+			buf[used++] = '\n';
+	}
+	return sd_bus_message_append_basic(m, 's', buf);
+}
+
+int bus_append_lines_entry(sd_bus_message *m, const char *key, const char *value)
+{
+	int r = sd_bus_message_open_container(m, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append(m, "s", key);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, 'v', "s");
+	if (r >= 0)
+		r = append_lines(m, value);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 int bus_new(struct event_base *base, const struct bus_ops *ops, void *userdata, struct bus **ret)
 {
 	_cleanup_(bus_freep) struct bus *bus = NULL;

@@ -15,6 +15,11 @@
 #define BUS_ERROR_NO_SUCH_TAG "org.dcdd1.Error.NoSuchTag"
 #define BUS_ERROR_INVALID "org.dcdd1.Error.Invalid"
 #define BUS_ERROR_NOT_READY "org.dcdd1.Error.NotReady"
+#define BUS_ERROR_NO_SUCH_RULE "org.dcdd1.Error.NoSuchRule"
+#define BUS_ERROR_BAD_STATE "org.dcdd1.Error.BadState"
+#define BUS_ERROR_BUSY "org.dcdd1.Error.Busy"
+#define BUS_ERROR_EXISTS "org.dcdd1.Error.Exists"
+#define BUS_ERROR_LIMIT_EXCEEDED "org.dcdd1.Error.LimitExceeded"
 
 /* What was last announced of a release: tells a change of state from a change of a counter. */
 struct bus_shown {
@@ -58,11 +63,75 @@ void bus_check(struct bus *bus, int error);
 int bus_append_text(sd_bus_message *m, const char *s);
 /* The same as a {sv}. */
 int bus_append_text_entry(sd_bus_message *m, const char *key, const char *value);
+/* The same of a text of several lines, of any length: its newlines are kept. */
+int bus_append_lines_entry(sd_bus_message *m, const char *key, const char *value);
 
 /* ---- bus_changes.c ---- */
 
 void bus_changes_flush(struct bus *bus);
 void bus_changes_done(struct bus *bus);
+
+/* ---- bus_caller.c ---- */
+
+struct bus_caller {
+	uint32_t uid;
+	int32_t pid;		 /* 0: not known */
+	char who[RULE_NAME_MAX]; /* "uid 0, pid 4711" */
+};
+
+/* The sender of a method call that only root may make. Else an error for it. */
+int bus_require_root(sd_bus_message *m, struct bus_caller *ret, sd_bus_error *ret_error);
+
+/*
+ * Checks an argument: at least @min and fewer than @size bytes, and nothing in it that is not for
+ * a line of text. 0, or an error that names it by @what.
+ */
+int bus_check_text(const char *s, size_t min, size_t size, const char *what,
+		   sd_bus_error *ret_error);
+/* The same, with newlines and tabs. */
+int bus_check_lines(const char *s, size_t size, const char *what, sd_bus_error *ret_error);
+
+/* What an errno of an operation means to its caller. */
+struct bus_failure {
+	int error; /* negative errno; 0 ends a table */
+	const char *name, *message;
+};
+
+/* The error for @error, by the first entry of @table that has it; @detail (may be NULL) is said
+ * instead of its message. */
+int bus_fail(int error, const struct bus_failure *table, const char *detail,
+	     sd_bus_error *ret_error);
+
+/* ---- bus_tags.c ---- */
+
+/* Reads the tag that is the next argument. 0, or an error. */
+int bus_read_tag(sd_bus_message *m, struct tag *ret, sd_bus_error *ret_error);
+/* An error: "No @what with tag …". */
+int bus_no_such_tag(const struct tag *tag, const char *what, sd_bus_error *ret_error);
+/* The group with that tag, on whatever memdev: a tag is live at most once on a host. */
+bool bus_find_group(const struct inventory *inv, const struct tag *tag, struct group_key *ret);
+
+/* ---- methods of the Manager, by topic ---- */
+
+typedef int bus_method(sd_bus_message *m, void *userdata, sd_bus_error *ret_error);
+
+/* bus_lists.c */
+bus_method bus_method_list_releases, bus_method_list_groups, bus_method_get_release_by_tag;
+/* bus_explain.c */
+bus_method bus_method_explain;
+/* bus_admin.c */
+bus_method bus_method_approve, bus_method_deny, bus_method_reload, bus_method_rescan,
+	bus_method_snapshot;
+/* bus_inhibit.c */
+bus_method bus_method_inhibit, bus_method_list_inhibitors;
+/* bus_rules.c */
+bus_method bus_method_add_rule, bus_method_hold_rule, bus_method_remove_rule, bus_method_list_rules;
+
+/* What a message may grow to: the bus cuts off who sends more than 32 MiB. */
+#define BUS_SNAPSHOT_MAX (30 * MiB)
+#define BUS_RULES_LIST_MAX 4096
+/* Text of a temporary rule. */
+#define BUS_RULE_TEXT_MAX 8192
 
 /* ---- bus_manager.c, bus_groups.c, bus_release.c ---- */
 
@@ -81,11 +150,21 @@ char *bus_release_path(uint64_t id, char buf[static BUS_RELEASE_PATH_MAX]);
 int bus_release_emit_added(struct bus *bus, uint64_t id);
 int bus_release_emit_removed(struct bus *bus, uint64_t id);
 int bus_release_emit_changed(struct bus *bus, uint64_t id);
-/*
- * Appends the properties as an a{sv}, and Path. *@leftovers_left bounds Leftovers, and becomes less
- * by what was appended.
- */
-int bus_release_append(sd_bus_message *m, const struct release *release, size_t *leftovers_left);
+/* How many entries of the long properties a list may still have. */
+struct bus_room {
+	size_t leftovers, conditions;
+};
+
+/* Appends the properties as an a{sv}, and Path. *@room becomes less by what was appended. */
+int bus_release_append(sd_bus_message *m, const struct release *release, struct bus_room *room);
+
+/* ---- bus_explain.c ---- */
+
+/* Of all of one ListReleases() together. */
+#define BUS_CONDITIONS_LIST_MAX 8192
+
+/* Appends the first @max of them as a(sssss). */
+int bus_conditions_append(sd_bus_message *m, const struct decision *decision, size_t max);
 
 /* ---- bus_leftovers.c ---- */
 

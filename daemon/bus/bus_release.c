@@ -112,6 +112,13 @@ static int release_enumerate(sd_bus *conn, const char *prefix, void *userdata, c
 		return bus_append_text(m, value);                                                  \
 	}
 
+/* Of one that is held: until when, and not when it is looked at next. */
+static usec_t release_deadline(const struct release *r)
+{
+	return r->state == RELEASE_HELD || r->state == RELEASE_DRAINING ? r->decision.deadline
+									: r->deadline;
+}
+
 PROPERTY_UINT64(id, r->id)
 PROPERTY_TEXT(memdev, r->key.memdev)
 PROPERTY_TEXT(region, r->region)
@@ -123,13 +130,14 @@ PROPERTY_UINT64(records, r->records)
 PROPERTY_UINT64(first_record, r->first_record)
 PROPERTY_UINT64(last_record, r->last_record)
 PROPERTY_UINT64(entered, r->entered)
-PROPERTY_UINT64(deadline, r->deadline)
+PROPERTY_UINT64(deadline, release_deadline(r))
 PROPERTY_UINT32(attempts, r->attempts)
 PROPERTY_UINT64(bytes, r->bytes)
 PROPERTY_UINT32(extents, r->n_extents)
 PROPERTY_UINT32(blocks, r->plan.n_blocks)
 PROPERTY_UINT32(blocks_offline, r->plan.blocks_offline)
 PROPERTY_TEXT(rule, r->decision.rule)
+PROPERTY_TEXT(rule_source, r->decision.rule_source)
 PROPERTY_UINT32(leftover_count, bus_leftover_count(r))
 
 static int append_tag(sd_bus_message *m, const struct release *r)
@@ -186,6 +194,7 @@ static const struct property properties[] = {
 	{ "Blocks", "u", append_blocks },
 	{ "BlocksOffline", "u", append_blocks_offline },
 	{ "Rule", "s", append_rule },
+	{ "RuleSource", "s", append_rule_source },
 	{ "Devices", "as", append_devices },
 	{ "Recovered", "b", append_recovered },
 	{ "LeftoverCount", "u", append_leftover_count },
@@ -216,26 +225,65 @@ static int leftovers_get(sd_bus *conn, const char *path, const char *interface, 
 	return bus_leftovers_append(reply, userdata, BUS_LEFTOVERS_MAX);
 }
 
-static int append_leftovers_entry(sd_bus_message *m, const struct release *release,
-				  size_t *leftovers_left)
+static int conditions_get(sd_bus *conn, const char *path, const char *interface, const char *name,
+			  sd_bus_message *reply, void *userdata, sd_bus_error *ret_error)
 {
-	size_t max = MIN(*leftovers_left, (size_t)BUS_LEFTOVERS_MAX);
-	int r;
+	const struct release *release = userdata;
 
-	*leftovers_left -= MIN(bus_leftover_count(release), max);
-	r = sd_bus_message_open_container(m, 'e', "sv");
+	(void)conn;
+	(void)path;
+	(void)interface;
+	(void)name;
+	(void)ret_error;
+	return bus_conditions_append(reply, &release->decision, _CONDITION_MAX);
+}
+
+static int open_entry(sd_bus_message *m, const char *name, const char *type)
+{
+	int r = sd_bus_message_open_container(m, 'e', "sv");
+
 	if (r >= 0)
-		r = sd_bus_message_append(m, "s", "Leftovers");
-	if (r >= 0)
-		r = sd_bus_message_open_container(m, 'v', "a(ssss)");
-	if (r >= 0)
-		r = bus_leftovers_append(m, release, max);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
+		r = sd_bus_message_append(m, "s", name);
+	return r < 0 ? r : sd_bus_message_open_container(m, 'v', type);
+}
+
+static int close_entry(sd_bus_message *m)
+{
+	int r = sd_bus_message_close_container(m);
+
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int bus_release_append(sd_bus_message *m, const struct release *release, size_t *leftovers_left)
+static int append_leftovers_entry(sd_bus_message *m, const struct release *release,
+				  struct bus_room *room)
+{
+	size_t max = MIN(room->leftovers, (size_t)BUS_LEFTOVERS_MAX);
+	int r;
+
+	room->leftovers -= MIN(bus_leftover_count(release), max);
+	r = open_entry(m, "Leftovers", "a(ssss)");
+	if (r >= 0)
+		r = bus_leftovers_append(m, release, max);
+	return r < 0 ? r : close_entry(m);
+}
+
+static int append_conditions_entry(sd_bus_message *m, const struct release *release,
+				   struct bus_room *room)
+{
+	size_t n = release->decision.n_conditions;
+	int r;
+
+	/* All or none of one release: who wants more can tell that there are more. */
+	if (n > room->conditions)
+		n = 0;
+	room->conditions -= n;
+	r = open_entry(m, "Conditions", "a(sssss)");
+	if (r >= 0)
+		r = bus_conditions_append(m, &release->decision, n);
+	return r < 0 ? r : close_entry(m);
+}
+
+int bus_release_append(sd_bus_message *m, const struct release *release, struct bus_room *room)
 {
 	char path[BUS_RELEASE_PATH_MAX];
 	int r;
@@ -245,20 +293,16 @@ int bus_release_append(sd_bus_message *m, const struct release *release, size_t 
 		r = sd_bus_message_append(m, "{sv}", "Path", "o",
 					  bus_release_path(release->id, path));
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(properties); i++) {
-		r = sd_bus_message_open_container(m, 'e', "sv");
-		if (r >= 0)
-			r = sd_bus_message_append(m, "s", properties[i].name);
-		if (r >= 0)
-			r = sd_bus_message_open_container(m, 'v', properties[i].type);
+		r = open_entry(m, properties[i].name, properties[i].type);
 		if (r >= 0)
 			r = properties[i].append(m, release);
 		if (r >= 0)
-			r = sd_bus_message_close_container(m);
-		if (r >= 0)
-			r = sd_bus_message_close_container(m);
+			r = close_entry(m);
 	}
 	if (r >= 0)
-		r = append_leftovers_entry(m, release, leftovers_left);
+		r = append_leftovers_entry(m, release, room);
+	if (r >= 0)
+		r = append_conditions_entry(m, release, room);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
@@ -295,10 +339,12 @@ static const sd_bus_vtable release_vtable[] = {
 	CHANGING("Blocks", "u"),
 	CHANGING("BlocksOffline", "u"),
 	CHANGING("Rule", "s"),
+	CHANGING("RuleSource", "s"),
 	CHANGING("Devices", "as"),
 	CONSTANT("Recovered", "b"),
 	CHANGING("LeftoverCount", "u"),
 	ON_REQUEST("Leftovers", "a(ssss)", leftovers_get),
+	ON_REQUEST("Conditions", "a(sssss)", conditions_get),
 	SD_BUS_VTABLE_END,
 };
 
@@ -340,8 +386,8 @@ int bus_release_emit_changed(struct bus *bus, uint64_t id)
 	r = sd_bus_emit_properties_changed(
 		bus->conn, bus_release_path(id, path), DCDD_INTERFACE_RELEASE, "Region", "State",
 		"Reason", "RetryWanted", "Records", "LastRecord", "Entered", "Deadline", "Attempts",
-		"Bytes", "Extents", "Blocks", "BlocksOffline", "Rule", "Devices", "LeftoverCount",
-		"Leftovers", NULL);
+		"Bytes", "Extents", "Blocks", "BlocksOffline", "Rule", "RuleSource", "Devices",
+		"LeftoverCount", "Leftovers", "Conditions", NULL);
 	/* Forgotten in the meantime. */
 	return r == -ENOENT ? 0 : r;
 }

@@ -103,7 +103,7 @@ static bool check_extents(const struct inventory *inv)
 
 		if (!is_name(e->name) || !is_range(&e->hpa) || !is_range(&e->dpa) ||
 		    (e->device != INVENTORY_NONE && e->device >= inv->n_devices) ||
-		    !is_bool(&e->leftover))
+		    !is_bool(&e->leftover) || e->sharable < -1 || e->sharable > 1)
 			return false;
 		if (i > 0 && e[-1].region == e->region) {
 			int order = tag_compare(&e[-1].tag, &e->tag);
@@ -114,6 +114,20 @@ static bool check_extents(const struct inventory *inv)
 		}
 	}
 	return true;
+}
+
+/* A pid that is not positive means a group of processes, or all, to those who send signals. */
+static bool check_holder(const struct holder *h)
+{
+	if (h->pid <= 0 || !is_bool(&h->open) || !is_bool(&h->mapped) || !is_bool(&h->mounted) ||
+	    !is_terminated(h->comm, sizeof(h->comm)) || !is_terminated(h->unit, sizeof(h->unit)) ||
+	    !is_terminated(h->cgroup, sizeof(h->cgroup)) ||
+	    !is_terminated(h->path, sizeof(h->path)) ||
+	    !is_terminated(h->fstype, sizeof(h->fstype)))
+		return false;
+	/* A mount is somewhere, and neither has a descriptor nor a mapping; nothing else has a
+	 * path. */
+	return h->mounted ? h->path[0] && !h->open && !h->mapped : !h->path[0] && !h->fstype[0];
 }
 
 static bool check_device_parts(const struct inventory *inv, uint32_t index)
@@ -137,8 +151,7 @@ static bool check_device_parts(const struct inventory *inv, uint32_t index)
 	for (uint32_t i = 0; i < d->n_holders; i++) {
 		const struct holder *h = &inv->holders[d->first_holder + i];
 
-		if (h->device != index || !is_bool(&h->open) || !is_bool(&h->mapped) ||
-		    !is_terminated(h->comm, sizeof(h->comm)))
+		if (h->device != index || !check_holder(h))
 			return false;
 	}
 	return true;
@@ -152,7 +165,8 @@ static bool check_devices(const struct inventory *inv)
 		const struct dax_device *d = &inv->devices[i];
 
 		if (!is_name(d->name) || !is_word(d->driver) || !is_word(d->state) ||
-		    (unsigned)d->mode >= _DAX_MODE_MAX)
+		    (unsigned)d->mode >= _DAX_MODE_MAX || d->memmap_on_memory < -1 ||
+		    d->memmap_on_memory > 1)
 			return false;
 		if (d->first_mapping != mapping || d->first_block != block ||
 		    d->first_holder != holder ||
@@ -168,10 +182,26 @@ static bool check_devices(const struct inventory *inv)
 	return mapping == inv->n_mappings && block == inv->n_blocks && holder == inv->n_holders;
 }
 
+/* In order, and no more of them than there are bytes to count. */
+static bool check_hugepages(const struct inventory *inv)
+{
+	for (uint32_t i = 0; i < inv->n_hugepages; i++) {
+		const struct huge_pages *h = &inv->hugepages[i];
+
+		if (h->node < 0 || h->size == 0 || h->total == 0 || h->free > h->total ||
+		    h->total > HUGE_BYTES_MAX / h->size)
+			return false;
+		if (i > 0 &&
+		    (h[-1].node > h->node || (h[-1].node == h->node && h[-1].size >= h->size)))
+			return false;
+	}
+	return true;
+}
+
 int inventory_check(const struct inventory *inv)
 {
 	if (!is_word(inv->auto_online) || !check_memdevs(inv) || !check_regions(inv) ||
-	    !check_extents(inv) || !check_devices(inv))
+	    !check_extents(inv) || !check_devices(inv) || !check_hugepages(inv))
 		return -EBADMSG;
 	return 0;
 }

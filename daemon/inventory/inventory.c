@@ -14,6 +14,7 @@ void inventory_free(struct inventory *inv)
 	free(inv->blocks);
 	free(inv->holders);
 	free(inv->nodes);
+	free(inv->hugepages);
 	free(inv);
 }
 
@@ -263,4 +264,26 @@ bool tag_group_is_free(const struct inventory *inv, const struct tag_group *grou
 		return false;
 	}
 	return true;
+}
+
+unsigned region_partition(const struct region *region)
+{
+	const char *name = startswith(region->mode, "dynamic_ram_");
+
+	/* A device has at most eight. */
+	if (!name || name[0] == '\0' || name[1] != '\0')
+		return 0;
+	if (name[0] >= '1' && name[0] <= '8')
+		return (unsigned)(name[0] - '0');
+	return name[0] >= 'a' && name[0] <= 'h' ? (unsigned)(name[0] - 'a') + 1 : 0;
+}
+
+int tag_group_sharable(const struct inventory *inv, const struct tag_group *group)
+{
+	const struct extent *extents = &inv->extents[group->first_extent];
+
+	for (uint32_t i = 0; i < group->n_extents; i++)
+		if (extents[i].sharable != extents[0].sharable)
+			return -1;
+	return group->n_extents > 0 ? extents[0].sharable : -1;
 }

@@ -70,7 +70,10 @@ static int compare_holders(const void *a, const void *b)
 	const struct holder *x = a, *y = b;
 	int r = compare_numbers(x->device, y->device);
 
-	return r ? r : (x->pid > y->pid) - (x->pid < y->pid);
+	/* Processes, then mounts. */
+	r = r ? r : (int)x->mounted - (int)y->mounted;
+	r = r ? r : (x->pid > y->pid) - (x->pid < y->pid);
+	return r ? r : strcmp(x->path, y->path);
 }
 
 static int compare_nodes(const void *a, const void *b)
@@ -78,6 +81,14 @@ static int compare_nodes(const void *a, const void *b)
 	const struct numa_node *x = a, *y = b;
 
 	return (x->id > y->id) - (x->id < y->id);
+}
+
+static int compare_hugepages(const void *a, const void *b)
+{
+	const struct huge_pages *x = a, *y = b;
+
+	return x->node != y->node ? (x->node > y->node) - (x->node < y->node)
+				  : compare_numbers(x->size, y->size);
 }
 
 static void sort(void *array, uint32_t n, size_t size, int (*compare)(const void *a, const void *b))
@@ -397,6 +408,7 @@ int inventory_link(struct inventory *inv)
 	sort(inv->blocks, inv->n_blocks, sizeof(*inv->blocks), compare_blocks);
 	sort(inv->holders, inv->n_holders, sizeof(*inv->holders), compare_holders);
 	sort(inv->nodes, inv->n_nodes, sizeof(*inv->nodes), compare_nodes);
+	sort(inv->hugepages, inv->n_hugepages, sizeof(*inv->hugepages), compare_hugepages);
 	fill_slices(inv);
 
 	r = check_extents(inv);

@@ -70,7 +70,7 @@ static int scan_parts(struct scan *scan)
 	 */
 	static int (*const parts[])(struct scan * scan) = {
 		scan_memdevs, scan_regions, scan_extents, scan_devices,
-		scan_memory,  scan_blocks,  scan_holders,
+		scan_memory,  scan_nodes,   scan_blocks,  scan_holders,
 	};
 	int r = 0;
 

@@ -11,6 +11,9 @@
 /* More elements than this in one array are taken for nonsense, not for a host. */
 #define INVENTORY_ELEMENTS_MAX (UINT32_C(4) << 20)
 
+/* Bytes of a pool of huge pages: as for a node's memory, sums of it cannot overflow. */
+#define HUGE_BYTES_MAX (UINT64_C(1) << 54)
+
 /*
  * One full scan with fresh library contexts. Objects that vanish half-way are left out.
  * @sysfs ("/sys") and @proc ("/proc") are roots for what is read without the libraries; these look

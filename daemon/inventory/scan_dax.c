@@ -250,6 +250,9 @@ static void read_details(int fd, struct daxctl_dev *known, struct dax_device *de
 		if (sysfs_read_i32(fd, "target_node", &device->target_node) < 0)
 			device->target_node = -1;
 	}
+	if (sysfs_read_i32(fd, "memmap_on_memory", &device->memmap_on_memory) < 0 ||
+	    (device->memmap_on_memory != 0 && device->memmap_on_memory != 1))
+		device->memmap_on_memory = -1;
 	/* Without it the blocks are taken offline one by one. */
 	if (scan_try_read(fd, "state", device->state, sizeof(device->state)) < 0 ||
 	    strchr(device->state, '/'))

@@ -41,6 +41,7 @@ static int read_extent(struct scan *scan, const struct place *list, const char *
 	ret->hpa = (struct range){ .start = region->hpa.start + offset, .length = length };
 	ret->dpa = (struct range){ .start = region->dpa.start + offset, .length = length };
 	ret->device = INVENTORY_NONE;
+	ret->sharable = tag_is_null(&ret->tag) ? 0 : -1;
 	r = str_copy(ret->name, sizeof(ret->name), name);
 	return r < 0 ? scan_failed(scan, list, name, r) : 0;
 }

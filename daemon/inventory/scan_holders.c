@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who has a /dev/daxX.Y open or mapped. A container can have a node of its own under any name, so
- * what counts is the device number, or that it is the very file of /dev. Walking all of /proc is
- * the dearest part of a scan: done only if there is a device that somebody can hold.
+ * Who has a /dev/daxX.Y open, mapped or mounted. A container can have a node of its own under any
+ * name, so what counts is the device number, or that it is the very file of /dev. Walking all of
+ * /proc is the dearest part of a scan: done only if there is a device that somebody can hold.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,44 +11,8 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#include "inventory/scan_internal.h"
-#include "util/sysfs.h"
-
-/* A device that can be held, and how to recognise it. */
-struct target {
-	uint32_t device;
-	unsigned major, minor;		 /* of the device; 0:0 is none */
-	bool has_node;			 /* /dev/daxX.Y is there */
-	unsigned node_major, node_minor; /* of the file system it is on */
-	uint64_t node_inode;
-};
-
-struct walk {
-	struct scan *scan;
-	struct target *targets;
-	uint32_t n_targets;
-	int proc_fd;
-	int32_t own_pid;
-};
-
-static bool is_denied(int r)
-{
-	return r == -EACCES || r == -EPERM;
-}
-
-static bool is_ended(int r)
-{
-	return r == -ESRCH || errno_is_gone(r);
-}
-
-/* Asks the kernel only for what it knows by itself: a dead NFS server must not stop us. */
-static int stat_cached(int dirfd, const char *path, struct statx *ret)
-{
-	if (statx(dirfd, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO, ret) <
-	    0)
-		return -errno;
-	return 0;
-}
+#include "inventory/scan_holders.h"
+#include "util/process.h"
 
 /*
  * kmem makes memory of the device and lets nobody else in. An unbound one can still be mapped from
@@ -82,7 +46,7 @@ static int add_target(struct walk *walk, uint32_t index)
 	return 0;
 }
 
-static const struct target *find_target(const struct walk *walk, const struct statx *st)
+const struct target *find_target(const struct walk *walk, const struct statx *st)
 {
 	for (uint32_t i = 0; i < walk->n_targets; i++) {
 		const struct target *t = &walk->targets[i];
@@ -98,28 +62,27 @@ static const struct target *find_target(const struct walk *walk, const struct st
 }
 
 /* The entry for this process and device; made if it is the first time. */
-static struct holder *get_holder(struct walk *walk, uint32_t first, const struct target *target,
-				 int32_t pid, int pid_fd)
+static struct holder *get_holder(struct walk *walk, const struct process *process,
+				 const struct target *target)
 {
 	struct inventory *inv = walk->scan->inv;
 	struct holder *holder;
 
-	for (uint32_t i = first; i < inv->n_holders; i++)
-		if (inv->holders[i].device == target->device)
+	for (uint32_t i = process->first; i < inv->n_holders; i++)
+		if (inv->holders[i].device == target->device && !inv->holders[i].mounted)
 			return &inv->holders[i];
 	holder = SCAN_PUSH(inv->holders, inv->n_holders);
 	if (!holder)
 		return NULL;
 	holder->device = target->device;
-	holder->pid = pid;
+	holder->pid = process->pid;
 	/* May be gone by now; the number alone must do then. */
-	if (sysfs_read(pid_fd, "comm", holder->comm, sizeof(holder->comm)) < 0)
-		holder->comm[0] = '\0';
+	process_describe(process->fd, holder);
 	return holder;
 }
 
 /* Returns how many descriptors there were, or negative errno. */
-static int look_at_fds(struct walk *walk, uint32_t first, int32_t pid, int task_fd)
+static int look_at_fds(struct walk *walk, const struct process *process, int task_fd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
@@ -146,7 +109,7 @@ static int look_at_fds(struct walk *walk, uint32_t first, int32_t pid, int task_
 		target = r == 0 ? find_target(walk, &st) : NULL;
 		if (!target)
 			continue;
-		holder = get_holder(walk, first, target, pid, task_fd);
+		holder = get_holder(walk, process, target);
 		if (!holder)
 			return -ENOMEM;
 		holder->open = true;
@@ -178,7 +141,7 @@ static bool parse_shared_mapping(const char *line, char ret_range[static 64],
 }
 
 /* Returns how many mappings there were, or negative errno. */
-static int look_at_maps(struct walk *walk, uint32_t first, int32_t pid, int task_fd)
+static int look_at_maps(struct walk *walk, const struct process *process, int task_fd)
 {
 	_cleanup_close_ int fd = openat(task_fd, "maps", O_RDONLY | O_CLOEXEC);
 	_cleanup_fclose_ FILE *f = NULL;
@@ -214,7 +177,7 @@ static int look_at_maps(struct walk *walk, uint32_t first, int32_t pid, int task
 		}
 		if (!target)
 			continue;
-		holder = get_holder(walk, first, target, pid, task_fd);
+		holder = get_holder(walk, process, target);
 		if (!holder)
 			return -ENOMEM;
 		holder->mapped = true;
@@ -223,39 +186,42 @@ static int look_at_maps(struct walk *walk, uint32_t first, int32_t pid, int task
 }
 
 /* Returns how much it had, 0 if it has ended meanwhile, or negative errno. */
-static int look_at_task(struct walk *walk, uint32_t first, int32_t pid, int task_fd)
+static int look_at_task(struct walk *walk, const struct process *process, int task_fd)
 {
-	int fds, maps;
+	int fds, maps, r;
 
-	fds = look_at_fds(walk, first, pid, task_fd);
+	fds = look_at_fds(walk, process, task_fd);
 	if (fds < 0 && !is_ended(fds))
 		return fds;
-	maps = look_at_maps(walk, first, pid, task_fd);
+	maps = look_at_maps(walk, process, task_fd);
 	if (maps < 0 && !is_ended(maps))
 		return maps;
+	r = scan_mounts(walk, process->pid, task_fd);
+	if (r < 0 && !is_ended(r))
+		return r;
 	return MAX(fds, 0) + MAX(maps, 0);
 }
 
-static int look_at_threads(struct walk *walk, uint32_t first, int32_t pid, int pid_fd)
+static int look_at_threads(struct walk *walk, const struct process *process)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
 	const char *name;
 	int r;
 
-	r = sysfs_open_list(pid_fd, "task", &dir);
+	r = sysfs_open_list(process->fd, "task", &dir);
 	if (r < 0)
 		return is_ended(r) ? 0 : r;
 	while ((r = sysfs_next(dir, &name)) > 0) {
 		_cleanup_close_ int fd = -EBADF;
 		uint64_t tid;
 
-		if (!name_number(name, "", &tid) || tid == (uint64_t)pid)
+		if (!name_number(name, "", &tid) || tid == (uint64_t)process->pid)
 			continue;
 		/* Not below task/, where there is no map_files. */
 		fd = sysfs_open_dir(walk->proc_fd, name);
 		if (fd < 0)
 			continue;
-		r = look_at_task(walk, first, pid, fd);
+		r = look_at_task(walk, process, fd);
 		if (r < 0)
 			return r;
 	}
@@ -265,15 +231,15 @@ static int look_at_threads(struct walk *walk, uint32_t first, int32_t pid, int p
 static int look_at_process(struct walk *walk, const char *name, int32_t pid)
 {
 	_cleanup_close_ int fd = sysfs_open_dir(walk->proc_fd, name);
-	uint32_t first = walk->scan->inv->n_holders;
+	const struct process process = { pid, fd, walk->scan->inv->n_holders };
 	int r;
 
 	if (fd < 0)
 		return is_ended(fd) ? 0 : fd;
-	r = look_at_task(walk, first, pid, fd);
+	r = look_at_task(walk, &process, fd);
 	/* A main thread that ended shows nothing, though others run on with all it had. */
 	if (r == 0)
-		r = look_at_threads(walk, first, pid, fd);
+		r = look_at_threads(walk, &process);
 	return MIN(r, 0);
 }
 
@@ -331,5 +297,6 @@ int scan_holders(struct scan *scan)
 	if (r == 0 && walk.n_targets > 0)
 		r = walk_processes(&walk);
 	free(walk.targets);
+	free(walk.views);
 	return r;
 }

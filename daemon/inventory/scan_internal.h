@@ -46,7 +46,8 @@ int scan_memdevs(struct scan *scan);
 int scan_regions(struct scan *scan);
 int scan_extents(struct scan *scan);
 int scan_devices(struct scan *scan);
-int scan_memory(struct scan *scan);    /* block size, auto_online, nodes */
+int scan_memory(struct scan *scan);    /* block size, auto_online */
+int scan_nodes(struct scan *scan);     /* and their huge pages */
 int scan_blocks(struct scan *scan);    /* of the devices found */
 int scan_holders(struct scan *scan);   /* of the devices found */
 int scan_leftovers(struct scan *scan); /* below extents without a device; after inventory_link() */

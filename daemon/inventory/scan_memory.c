@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory blocks below the mappings of the devices found, and the nodes' memory. Blocks come from
- * walking the mappings: a device of several ranges has gaps that belong to others.
+ * Memory blocks below the mappings of the devices found. They come from walking the mappings: a
+ * device of several ranges has gaps that belong to others.
  */
 #include <inttypes.h>
 
@@ -9,7 +9,6 @@
 #include "util/sysfs.h"
 
 #define MEMORY_DIR "devices/system/memory"
-#define NODE_DIR "devices/system/node"
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -233,65 +232,6 @@ int scan_blocks(struct scan *scan)
 	return r;
 }
 
-/* One line: "Node 1 MemTotal:         393216 kB". */
-static void parse_meminfo_line(const char *line, struct numa_node *node)
-{
-	char field[32];
-	uint64_t kib;
-
-	/* More than any host has, and so much less than fits that sums of it cannot overflow. */
-	if (sscanf(line, "Node %*d %31[^:]: %" SCNu64, field, &kib) != 2 || kib >> 44 != 0)
-		return;
-	if (streq(field, "MemTotal"))
-		node->total = kib * KiB;
-	else if (streq(field, "MemFree"))
-		node->free = kib * KiB;
-	else if (streq(field, "Active(file)") || streq(field, "Inactive(file)") ||
-		 streq(field, "SReclaimable"))
-		node->reclaimable += kib * KiB;
-}
-
-static int add_node(struct scan *scan, const struct place *list, const char *name, uint64_t id)
-{
-	char path[64], text[SYSFS_ATTR_MAX + 1], *rest = NULL;
-	struct numa_node *node;
-	int n;
-
-	(void)snprintf(path, sizeof(path), "%s/meminfo", name);
-	n = scan_read(scan, list, path, text, sizeof(text));
-	if (n < 0)
-		return errno_is_gone(n) ? scan_gone(scan, list, name, n) : n;
-	node = SCAN_PUSH(scan->inv->nodes, scan->inv->n_nodes);
-	if (!node)
-		return -ENOMEM;
-	node->id = (int32_t)id;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		parse_meminfo_line(line, node);
-	return 0;
-}
-
-static int scan_nodes(struct scan *scan)
-{
-	struct place at = { .above = &scan->root, .name = NODE_DIR };
-	_cleanup_closedir_ DIR *dir = NULL;
-	const char *name;
-	int r;
-
-	r = scan_open_list(scan, &at, &dir);
-	if (r < 0) /* a kernel without NUMA */
-		return errno_is_gone(r) ? scan_gone(scan, &scan->root, NODE_DIR, r) : r;
-	while ((r = scan_next(scan, &at, dir, &name)) > 0) {
-		uint64_t id;
-
-		if (!name_number(name, "node", &id) || id > INT32_MAX)
-			continue;
-		r = add_node(scan, &at, name, id);
-		if (r < 0)
-			return r;
-	}
-	return r;
-}
-
 static int read_block_size(struct scan *scan)
 {
 	static const char path[] = MEMORY_DIR "/block_size_bytes";
@@ -324,5 +264,5 @@ int scan_memory(struct scan *scan)
 	if (scan_try_read(scan->root.fd, path, inv->auto_online, sizeof(inv->auto_online)) < 0 ||
 	    strchr(inv->auto_online, '/'))
 		inv->auto_online[0] = '\0';
-	return scan_nodes(scan);
+	return 0;
 }

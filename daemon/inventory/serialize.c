@@ -6,7 +6,7 @@
  */
 #include "inventory/scan.h"
 
-#define MAGIC UINT64_C(0x31766e4964644344) /* "DCddInv1" */
+#define MAGIC UINT64_C(0x32766e4964644344) /* "DCddInv2" */
 /* What is read before more memory is taken: a false count costs no more than this. */
 #define CHUNK_BYTES (UINT64_C(1) << 20)
 
@@ -25,8 +25,9 @@ struct array {
 	}
 
 static const struct array arrays[] = {
-	ARRAY_OF(memdevs),  ARRAY_OF(regions), ARRAY_OF(extents), ARRAY_OF(devices),
-	ARRAY_OF(mappings), ARRAY_OF(blocks),  ARRAY_OF(holders), ARRAY_OF(nodes),
+	ARRAY_OF(memdevs), ARRAY_OF(regions),  ARRAY_OF(extents),
+	ARRAY_OF(devices), ARRAY_OF(mappings), ARRAY_OF(blocks),
+	ARRAY_OF(holders), ARRAY_OF(nodes),    ARRAY_OF(hugepages),
 };
 
 struct header {

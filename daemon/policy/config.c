@@ -8,19 +8,22 @@
 #include <ini.h>
 #include <stdarg.h>
 
+#include "config.h"
 #include "config_check.h"
 #include "suggest.h"
 
 #define LINE_LENGTH_MAX 1024 /* of a line, with its comment */
 #define KEY_LENGTH_MAX 198   /* of "KEY = VALUE"; inih as it is mostly built takes no more */
-#define RULES_MAX 1024
 
 struct parser {
 	const char *path;
+	unsigned file; /* its index in policy.files */
 	FILE *f;
 	struct policy *policy;
-	struct config_lines lines;
-	unsigned line; /* the one read last, from 1 */
+	struct config_places *places;
+	size_t next_rule; /* where the next one is put in, behind the present one */
+	bool rule_only;	  /* no sections: the text of one rule */
+	unsigned line;	  /* the one read last, from 1 */
 	char content[LINE_LENGTH_MAX + 1];
 	enum config_section section;
 	bool pending; /* inih has a line and has not called back */
@@ -123,70 +126,102 @@ static bool check_bytes(struct parser *p, const char *s)
 	return true;
 }
 
-static bool is_rule_name(const char *s)
+bool config_is_rule_name(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n > 0 && n < RULE_NAME_MAX &&
+	return n > 0 && n < RULE_NAME_MAX && !streq(s, "default") &&
 	       s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-")] ==
 		       '\0';
 }
 
-static void begin_rule(struct parser *p, const char *name)
+static struct config_place here(const struct parser *p)
+{
+	return (struct config_place){ p->file, p->line };
+}
+
+/* Makes room for a rule and begins it. */
+static void insert_rule(struct parser *p, const char *name)
 {
 	struct policy *policy = p->policy;
+	size_t at = p->next_rule;
 	struct policy_rule *rules;
 	int r;
 
-	if (!is_rule_name(name) || streq(name, "default")) {
-		fail(p,
-		     "rule name \"%s\": expected 1 to %d letters, digits and . _ -, and not "
-		     "\"default\"",
-		     name, RULE_NAME_MAX - 1);
-		return;
-	}
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		unsigned line;
-
-		if (!streq(policy->rules[i].name, name))
-			continue;
-		line = config_lines_rule(&p->lines, i);
-		if (line)
-			fail(p, "rule \"%s\" is there already, at line %u", name, line);
-		else
-			fail(p, "rule \"%s\" is there already, from another file", name);
-		return;
-	}
-	if (policy->n_rules == RULES_MAX) {
-		fail(p, "too many rules; expected at most %d", RULES_MAX);
-		return;
-	}
 	rules = reallocarray(policy->rules, policy->n_rules + 1, sizeof(*rules));
 	if (!rules) {
 		p->error = -ENOMEM;
 		return;
 	}
 	policy->rules = rules;
-	r = config_lines_add_rule(&p->lines, p->line);
+	r = config_places_insert_rule(p->places, at, here(p));
 	if (r < 0) {
 		p->error = r;
 		return;
 	}
-	policy_rule_init(&policy->rules[policy->n_rules++], name);
+	memmove(rules + at + 1, rules + at, (policy->n_rules - at) * sizeof(*rules));
+	policy_rule_init(&rules[at], name);
+	rules[at].file = p->file;
+	rules[at].line = p->line;
+	policy->n_rules++;
+	p->next_rule++;
 	p->section = SECTION_RULE;
+}
+
+static void begin_rule(struct parser *p, const char *name)
+{
+	const struct policy *policy = p->policy;
+
+	if (!config_is_rule_name(name)) {
+		fail(p,
+		     "rule name \"%s\": expected 1 to %d letters, digits and . _ -, and not "
+		     "\"default\"",
+		     name, RULE_NAME_MAX - 1);
+		return;
+	}
+	for (size_t i = policy->n_temporary; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (!streq(rule->name, name))
+			continue;
+		if (rule->file == p->file)
+			fail(p, "rule \"%s\" is there already, at line %u", name, rule->line);
+		else
+			fail(p, "rule \"%s\" is there already, at %s:%u", name,
+			     policy->files[rule->file], rule->line);
+		return;
+	}
+	if (policy->n_rules - policy->n_temporary == RULES_MAX) {
+		fail(p, "too many rules; expected at most %d", RULES_MAX);
+		return;
+	}
+	insert_rule(p, name);
+}
+
+/* The places of the section that the parser is in. */
+static struct section_places *present_section(struct parser *p)
+{
+	if (p->section == SECTION_RULE)
+		return &p->places->rules[p->next_rule - 1];
+	return p->section == SECTION_RELEASE ? &p->places->release : &p->places->daemon;
+}
+
+/* In another file it may have been said as well. */
+static bool said_here(const struct parser *p, const struct config_place *place)
+{
+	return place->line && place->file == p->file;
 }
 
 static void begin_plain_section(struct parser *p, enum config_section section)
 {
-	unsigned *header = &config_lines_section(&p->lines, section)->header;
+	struct config_place *header;
 
-	if (*header) {
-		fail(p, "section [%s] is there already, at line %u",
-		     config_section_to_string(section), *header);
-		return;
-	}
-	*header = p->line;
 	p->section = section;
+	header = &present_section(p)->header;
+	if (said_here(p, header))
+		fail(p, "section [%s] is there already, at line %u",
+		     config_section_to_string(section), header->line);
+	*header = here(p);
 }
 
 /* @s: the line, "[...". It is changed. */
@@ -197,6 +232,10 @@ static void begin_section(struct parser *p, char *s)
 	size_t distance = 0, n;
 	char *name = s + 1;
 
+	if (p->rule_only) {
+		fail(p, "expected KEY = VALUE, and no section, in the text of a rule");
+		return;
+	}
 	n = strlen(s);
 	if (s[n - 1] != ']' || strchr(name, '[') || strchr(s, ']') != s + n - 1) {
 		fail(p, "expected [daemon], [release] or [rule NAME], alone on its line");
@@ -249,9 +288,9 @@ static void unknown_key(struct parser *p, const char *name)
 
 static void set_key(struct parser *p, const char *name, const char *value)
 {
+	struct config_place *place;
 	struct policy_rule *rule = NULL;
 	const struct config_key *key;
-	unsigned *line;
 	void *base;
 
 	key = config_key_find(p->section, name);
@@ -260,14 +299,14 @@ static void set_key(struct parser *p, const char *name, const char *value)
 		return;
 	}
 	if (p->section == SECTION_RULE) {
-		rule = &p->policy->rules[p->policy->n_rules - 1];
-		base = key->section == SECTION_RULE ? (void *)rule : &rule->settings;
+		rule = &p->policy->rules[p->next_rule - 1];
+		base = rule_key_base(rule, key);
 	} else {
 		base = key->section == SECTION_RELEASE ? (void *)&p->policy->defaults : p->policy;
 	}
-	line = &config_lines_section(&p->lines, p->section)->key[key - config_keys];
-	if (*line) {
-		fail(p, "key \"%s\" is set already, at line %u", name, *line);
+	place = &present_section(p)->key[key - config_keys];
+	if (said_here(p, place)) {
+		fail(p, "key \"%s\" is set already, at line %u", name, place->line);
 		return;
 	}
 	if (config_key_parse(key, value, base) < 0) {
@@ -277,9 +316,9 @@ static void set_key(struct parser *p, const char *name, const char *value)
 		     config_key_expected(key, expected));
 		return;
 	}
-	*line = p->line;
+	*place = here(p);
 	if (rule)
-		rule->set |= config_key_bit(key);
+		rule_set_given(rule, key);
 }
 
 /* Called by inih for the line that next_line() gave it. Nonzero: go on. */
@@ -298,7 +337,7 @@ static int on_key(void *userdata, _unused_ const char *section, const char *name
 static bool answered(struct parser *p)
 {
 	if (p->pending)
-		fail(p, "expected KEY = VALUE or a [section]");
+		fail(p, "expected KEY = VALUE%s", p->rule_only ? "" : " or a [section]");
 	return p->error == 0;
 }
 
@@ -342,47 +381,105 @@ static char *next_line(char *buf, int size, void *userdata)
 	return NULL;
 }
 
-/* What can only be seen when the whole file was read. */
-static void check_policy(struct parser *p)
+static int add_file(struct policy *policy, const char *path, unsigned *ret_index)
 {
-	_cleanup_free_ char *what = NULL;
-	unsigned line;
+	_cleanup_free_ char *copy = strdup(path);
+	char **files;
+
+	if (!copy)
+		return -ENOMEM;
+	files = reallocarray(policy->files, policy->n_files + 1, sizeof(*files));
+	if (!files)
+		return -ENOMEM;
+	policy->files = files;
+	*ret_index = (unsigned)policy->n_files;
+	files[policy->n_files++] = TAKE_PTR(copy);
+	return 0;
+}
+
+static int parse(struct parser *p, char **ret_error)
+{
 	int r;
 
-	policy_resolve(p->policy);
-	r = config_check(p->policy, &p->lines, &line, &what);
-	if (r == -EINVAL)
-		fail_at(p, line, "%s", what);
-	else if (r < 0)
-		p->error = r;
+	r = ini_parse_stream(next_line, p, on_key, p);
+	if (p->error == 0 && r == -2)
+		p->error = -ENOMEM;
+	if (p->error == 0 && ferror(p->f))
+		p->error = -EIO;
+	(void)answered(p);
+	*ret_error = p->message;
+	return p->error;
+}
+
+int config_read(const char *path, FILE *f, struct policy *policy, size_t at,
+		struct config_places *places, char **ret_error)
+{
+	struct parser p = {
+		.path = path, .f = f, .policy = policy, .places = places, .next_rule = at
+	};
+	int r;
+
+	*ret_error = NULL;
+	r = add_file(policy, path, &p.file);
+	return r < 0 ? r : parse(&p, ret_error);
+}
+
+int config_read_rule(const char *path, const char *name, FILE *f, struct policy *policy, size_t at,
+		     struct config_places *places, char **ret_error)
+{
+	struct parser p = { .path = path,
+			    .f = f,
+			    .policy = policy,
+			    .places = places,
+			    .next_rule = at,
+			    .rule_only = true,
+			    .line = 1 };
+	int r;
+
+	*ret_error = NULL;
+	r = add_file(policy, path, &p.file);
+	if (r < 0)
+		return r;
+	begin_rule(&p, name); /* as if in the first line */
+	p.line = 0;
+	if (p.error) {
+		*ret_error = p.message;
+		return p.error;
+	}
+	return parse(&p, ret_error);
+}
+
+int config_finish(struct policy *policy, const struct config_places *places, char **ret_error)
+{
+	_cleanup_free_ char *what = NULL;
+	struct config_place place;
+	int r;
+
+	*ret_error = NULL;
+	policy_resolve(policy);
+	r = config_check(policy, places, &place, &what);
+	if (r != -EINVAL)
+		return r;
+	if (!place.line) /* cannot be: then it was wrong before anything was read */
+		*ret_error = TAKE_PTR(what);
+	else if (asprintf(ret_error, "%s:%u: %s", policy->files[place.file], place.line, what) < 0)
+		*ret_error = NULL;
+	return *ret_error ? -EINVAL : -ENOMEM;
 }
 
 int policy_parse(const char *path, FILE *f, struct policy *policy, char **ret_error)
 {
-	struct parser p = { .path = path, .f = f, .policy = policy };
-	int r;
+	struct config_places places = { 0 };
+	int r = 0;
 
 	*ret_error = NULL;
-	p.lines.first_rule = policy->n_rules;
-	r = ini_parse_stream(next_line, &p, on_key, &p);
-	if (p.error == 0 && r == -2)
-		p.error = -ENOMEM;
-	if (p.error == 0 && ferror(f))
-		p.error = -EIO;
-	if (answered(&p))
-		check_policy(&p);
-	config_lines_done(&p.lines);
-	*ret_error = p.message;
-	return p.error;
-}
-
-int policy_load(const char *path, struct policy *policy, char **ret_error)
-{
-	_cleanup_fclose_ FILE *f = NULL;
-
-	*ret_error = NULL;
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	return policy_parse(path, f, policy, ret_error);
+	/* Where the files before it say what is not known any more. */
+	for (size_t i = 0; r == 0 && i < policy->n_rules; i++)
+		r = config_places_insert_rule(&places, i, (struct config_place){ 0 });
+	if (r == 0)
+		r = config_read(path, f, policy, policy->n_temporary, &places, ret_error);
+	if (r == 0)
+		r = config_finish(policy, &places, ret_error);
+	config_places_done(&places);
+	return r;
 }

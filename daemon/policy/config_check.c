@@ -1,58 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Checks over the whole configuration. A line is blamed that is in the file just read. */
+/* Checks over the whole configuration. Of two lines that contradict each other the later is blamed.
+ */
+#include <assert.h>
 #include <stdarg.h>
 
 #include "config_check.h"
 
 struct check {
 	const struct policy *policy;
-	const struct config_lines *lines;
-	unsigned *ret_line;
+	const struct config_places *places;
+	struct config_place *ret_place;
 	char **ret_what;
 };
 
-int config_lines_add_rule(struct config_lines *lines, unsigned header)
-{
-	struct section_lines *rules;
+/* [release], or a rule. */
+struct subject {
+	char name[RULE_NAME_MAX + 16]; /* "[release]", "rule \"night\"" */
+	const struct release_settings *settings;
+	const struct section_places *own;
+	const struct policy_rule *rule; /* NULL: [release] */
+};
 
-	rules = reallocarray(lines->rules, lines->n_rules + 1, sizeof(*rules));
-	if (!rules)
-		return -ENOMEM;
-	lines->rules = rules;
-	rules[lines->n_rules++] = (struct section_lines){ .header = header };
-	return 0;
-}
+static int wrong(const struct check *c, struct config_place place, const char *format, ...)
+	_printf_(3, 4);
 
-void config_lines_done(struct config_lines *lines)
-{
-	free(lines->rules);
-	lines->rules = NULL;
-	lines->n_rules = 0;
-}
-
-struct section_lines *config_lines_section(struct config_lines *lines, enum config_section section)
-{
-	if (section == SECTION_RULE)
-		return &lines->rules[lines->n_rules - 1];
-	return section == SECTION_RELEASE ? &lines->release : &lines->daemon;
-}
-
-/* The lines of the policy's rule @i, NULL if it is from another file. */
-static const struct section_lines *rule_lines(const struct config_lines *lines, size_t i)
-{
-	return i < lines->first_rule ? NULL : &lines->rules[i - lines->first_rule];
-}
-
-unsigned config_lines_rule(const struct config_lines *lines, size_t i)
-{
-	const struct section_lines *rule = rule_lines(lines, i);
-
-	return rule ? rule->header : 0;
-}
-
-static int wrong(const struct check *c, unsigned line, const char *format, ...) _printf_(3, 4);
-
-static int wrong(const struct check *c, unsigned line, const char *format, ...)
+static int wrong(const struct check *c, struct config_place place, const char *format, ...)
 {
 	va_list ap;
 	int n;
@@ -64,127 +36,275 @@ static int wrong(const struct check *c, unsigned line, const char *format, ...)
 		*c->ret_what = NULL;
 		return -ENOMEM;
 	}
-	*c->ret_line = line;
+	*c->ret_place = place;
 	return -EINVAL;
 }
 
-static unsigned key_line(const struct section_lines *lines, const struct config_key *key)
+static const struct config_key *key(const char *name)
 {
-	return lines ? lines->key[key - config_keys] : 0;
+	const struct config_key *found = config_key_find(SECTION_RULE, name);
+
+	assert(found);
+	return found;
+}
+
+/* Where the subject itself says the key; line 0: it does not. */
+static struct config_place own_place(const struct subject *s, const char *name)
+{
+	return place_of_key(s->own, key(name));
+}
+
+static bool gives(const struct subject *s, const char *name)
+{
+	return own_place(s, name).line;
 }
 
 /*
- * The line that made two keys contradict each other: the later of them in @own; if a rule got both
- * from elsewhere, that of [release].
+ * What made two keys contradict each other: the later of them in the section itself; if a rule got
+ * both from elsewhere, that of [release].
  */
-static unsigned blame(const struct check *c, const struct section_lines *own,
-		      const struct config_key *a, const struct config_key *b)
+static struct config_place blame(const struct check *c, const struct subject *s, const char *a,
+				 const char *b)
 {
-	unsigned line = MAX(key_line(own, a), key_line(own, b));
+	struct config_place place = place_later(own_place(s, a), own_place(s, b));
 
-	if (line)
-		return line;
-	return MAX(key_line(&c->lines->release, a), key_line(&c->lines->release, b));
+	if (place.line)
+		return place;
+	return place_later(place_of_key(&c->places->release, key(a)),
+			   place_of_key(&c->places->release, key(b)));
 }
 
-/* Pairs of times where the first must not be longer than the second. */
-static int check_times(const struct check *c, const struct release_settings *settings,
-		       const struct section_lines *own, const char *where)
+/* ---- numbers ---- */
+
+/* Pairs of which the first must not be more than the second. */
+static int check_pairs(const struct check *c, const struct subject *s)
 {
 	static const struct {
 		const char *less, *more;
+		const char *is;
+		bool optional; /* 0 stands for no limit */
 	} pairs[] = {
-		{ "block-timeout", "release-timeout" },
-		{ "backoff-initial", "backoff-max" },
+		{ "block-timeout", "release-timeout", "longer", false },
+		{ "backoff-initial", "backoff-max", "longer", false },
+		/* The first would never be the one that decides. */
+		{ "rate-memdev-bytes", "rate-bytes", "more", true },
+		{ "rate-memdev-groups", "rate-groups", "more", true },
+		{ "pressure-full", "pressure-some", "more", true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		const struct config_key *a = config_key_find(SECTION_RELEASE, pairs[i].less);
-		const struct config_key *b = config_key_find(SECTION_RELEASE, pairs[i].more);
+		const struct config_key *a = key(pairs[i].less), *b = key(pairs[i].more);
 		char a_text[CONFIG_VALUE_STRLEN], b_text[CONFIG_VALUE_STRLEN];
-		usec_t less, more;
+		uint64_t less = config_key_number(a, s->settings);
+		uint64_t more = config_key_number(b, s->settings);
 
-		memcpy(&less, (const char *)settings + a->offset, sizeof(less));
-		memcpy(&more, (const char *)settings + b->offset, sizeof(more));
-		if (less > more)
-			return wrong(c, blame(c, own, a, b),
-				     "%s = %s is longer than %s = %s in %s; expected at most that",
-				     a->name, config_key_format(a, settings, a_text), b->name,
-				     config_key_format(b, settings, b_text), where);
+		if (less <= more || (pairs[i].optional && more == 0))
+			continue;
+		return wrong(c, blame(c, s, a->name, b->name),
+			     "%s = %s is %s than %s = %s in %s; expected at most that", a->name,
+			     config_key_format(a, s->settings, a_text), pairs[i].is, b->name,
+			     config_key_format(b, s->settings, b_text), s->name);
 	}
 	return 0;
+}
+
+/* ---- holders ---- */
+
+static int check_holders(const struct check *c, const struct subject *s)
+{
+	const struct release_settings *settings = s->settings;
+
+	if (settings->holders == HOLDERS_TERMINATE && !*settings->terminate_units)
+		return wrong(c, blame(c, s, "holders", "terminate-units"),
+			     "holders = terminate in %s names nobody to be terminated; expected "
+			     "terminate-units, too",
+			     s->name);
+	/* What [release] says that it does not use itself may be there for rules. */
+	if (!s->rule)
+		return 0;
+	if (gives(s, "terminate-units") && *settings->terminate_units &&
+	    settings->holders != HOLDERS_TERMINATE)
+		return wrong(c, blame(c, s, "holders", "terminate-units"),
+			     "terminate-units in %s, but that terminates nobody; expected holders "
+			     "= terminate, too",
+			     s->name);
+	if (gives(s, "holders-wait") && gives(s, "holders") &&
+	    settings->holders == HOLDERS_REFUSE && settings->holders_wait > 0)
+		return wrong(c, blame(c, s, "holders", "holders-wait"),
+			     "holders-wait in %s, but holders = refuse waits for nobody; expected "
+			     "one of them",
+			     s->name);
+	return 0;
+}
+
+/* ---- what a rule does ---- */
+
+/* The modes that a rule is for and that its settings have an action for. */
+static unsigned settable_modes(const struct policy_rule *rule)
+{
+	unsigned modes = 0;
+
+	for (unsigned mode = 0; mode < _DAX_MODE_MAX; mode++)
+		if (mode != DAX_MODE_OTHER && (!rule->modes || rule->modes & 1U << mode))
+			modes |= 1U << mode;
+	return modes;
+}
+
+static bool has_action(const struct policy_rule *rule, enum policy_action action)
+{
+	unsigned modes = settable_modes(rule);
+
+	for (unsigned mode = 0; mode < _DAX_MODE_MAX; mode++)
+		if (modes & 1U << mode && rule->settings.action[mode] == action)
+			return true;
+	return false;
 }
 
 /* `action` stands for the keys of the modes; a mode that the rule does not match has no key. */
-static int check_modes(const struct check *c, const struct policy_rule *rule,
-		       const struct section_lines *own)
+static int check_modes(const struct check *c, const struct subject *s)
 {
-	const struct config_key *action = config_key_find(SECTION_RULE, "action");
-	const struct config_key *match = config_key_find(SECTION_RULE, "match-mode");
+	const struct policy_rule *rule = s->rule;
 
-	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		const struct config_key *key = &config_keys[i];
+	for (int mode = 0; mode < _DAX_MODE_MAX; mode++) {
+		const char *name = config_word(CONFIG_MODES, mode);
+		char matched[CONFIG_VALUE_STRLEN], own[CONFIG_VALUE_STRLEN + 8];
 
-		if (key->section != SECTION_RELEASE || key->type != CONFIG_ACTION ||
-		    !(rule->set & config_key_bit(key)))
+		if (!name || !gives(s, name))
 			continue;
 		if (rule->action >= 0)
-			return wrong(c, MAX(key_line(own, key), key_line(own, action)),
-				     "rule \"%s\" has both action and %s; expected one of them",
-				     rule->name, key->name);
-		if (rule->mode >= 0 && !streq(key->name, dax_mode_to_string(rule->mode)))
-			return wrong(
-				c, MAX(key_line(own, key), key_line(own, match)),
-				"rule \"%s\" sets %s but matches only %s; expected %s or action",
-				rule->name, key->name, dax_mode_to_string(rule->mode),
-				dax_mode_to_string(rule->mode));
+			return wrong(c, blame(c, s, name, "action"),
+				     "%s has both action and %s; expected one of them", s->name,
+				     name);
+		if (!rule->modes || rule->modes & 1U << mode)
+			continue;
+		config_key_format(key("match-mode"), rule, matched);
+		(void)snprintf(own, sizeof(own), "%s or ",
+			       strchr(matched, ' ') ? "one of these" : matched);
+		if (rule->modes == 1U << MODE_UNCLAIMED) /* for which there is no key */
+			own[0] = '\0';
+		return wrong(c, blame(c, s, name, "match-mode"),
+			     "%s sets %s but matches only %s; expected %saction", s->name, name,
+			     matched, own);
 	}
 	return 0;
 }
 
-static int check_rule(const struct check *c, const struct policy_rule *rule,
-		      const struct section_lines *own)
+/* The kernel hands back what nobody claims without asking anybody. */
+static int check_unclaimed(const struct check *c, const struct subject *s)
 {
-	uint64_t match = 0, effect = 0;
+	const struct policy_rule *rule = s->rule;
 
-	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		const struct config_key *key = &config_keys[i];
-
-		if (startswith(key->name, "match-"))
-			match |= config_key_bit(key);
-		else
-			effect |= config_key_bit(key);
-	}
-	if (!(rule->set & match))
-		return wrong(c, own->header,
-			     "rule \"%s\" matches by nothing; expected at least one match- key",
-			     rule->name);
-	if (!(rule->set & effect))
-		return wrong(c, own->header,
-			     "rule \"%s\" changes nothing; expected action or a key of [release]",
-			     rule->name);
-	return check_modes(c, rule, own);
+	if (rule->modes != 1U << MODE_UNCLAIMED)
+		return 0;
+	if (rule->action == ACTION_KEEP || rule->action == ACTION_ASK)
+		return wrong(c, blame(c, s, "action", "match-mode"),
+			     "action = %s in %s, but what is unclaimed the kernel releases without "
+			     "asking; expected action = free",
+			     policy_action_to_string((enum policy_action)rule->action), s->name);
+	if (rule->n_nodes)
+		return wrong(c, blame(c, s, "match-node", "match-mode"),
+			     "match-node in %s, but what is unclaimed is on no node; expected one "
+			     "of them",
+			     s->name);
+	return 0;
 }
 
-int config_check(const struct policy *policy, const struct config_lines *lines, unsigned *ret_line,
-		 char **ret_what)
+/* Keys that say how something is done that the rule does not do. */
+static int check_unused(const struct check *c, const struct subject *s)
 {
-	struct check c = { policy, lines, ret_line, ret_what };
+	static const struct {
+		const char *name;
+		bool when_kept; /* else only when somebody is asked */
+	} keys[] = { { "ask-timeout", false }, { "ask-outcome", false }, { "message", true } };
+	bool asks = has_action(s->rule, ACTION_ASK), keeps = has_action(s->rule, ACTION_KEEP);
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct config_place place = own_place(s, keys[i].name);
+
+		if (!place.line || asks || (keys[i].when_kept && keeps))
+			continue;
+		if (keys[i].when_kept && !*s->settings->message)
+			continue;
+		return wrong(c, place, "%s in %s, but that %s; expected action = %s", keys[i].name,
+			     s->name, keys[i].when_kept ? "keeps nothing" : "asks nobody",
+			     keys[i].when_kept ? "keep or ask" : "ask");
+	}
+	return 0;
+}
+
+/* ---- which groups a rule is for ---- */
+
+/*
+ * A rule behind one that matches all it matches is never used. Only within a file: a drop-in is
+ * there to stand in front of rules it does not know.
+ */
+static int check_reached(const struct check *c, size_t index)
+{
+	const struct policy_rule *rule = &c->policy->rules[index];
+	const struct config_place place = c->places->rules[index].header;
+
+	for (size_t i = c->policy->n_temporary; i < index; i++) {
+		const struct policy_rule *before = &c->policy->rules[i];
+		const struct config_place header = c->places->rules[i].header;
+
+		if (header.line && header.file == place.file && rule_covers(before, rule))
+			return wrong(c, place,
+				     "rule \"%s\" is never used: rule \"%s\", at line %u, matches "
+				     "all that it does; expected it before that",
+				     rule->name, before->name, header.line);
+	}
+	return 0;
+}
+
+static int check_rule(const struct check *c, const struct subject *s)
+{
+	bool matches = false, changes = false;
 	int r;
 
-	r = check_times(&c, &policy->defaults, &lines->release, "[release]");
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (rule_gives(s->rule, &config_keys[i])) {
+			matches |= config_key_matches(&config_keys[i]);
+			changes |= !config_key_matches(&config_keys[i]);
+		}
+	if (!matches)
+		return wrong(c, s->own->header,
+			     "%s matches by nothing; expected at least one match- key", s->name);
+	if (!changes)
+		return wrong(c, s->own->header,
+			     "%s changes nothing; expected action or a key of [release]", s->name);
+	r = check_modes(c, s);
+	if (r == 0)
+		r = check_unclaimed(c, s);
+	if (r == 0)
+		r = check_unused(c, s);
+	return r;
+}
+
+int config_check(const struct policy *policy, const struct config_places *places,
+		 struct config_place *ret_place, char **ret_what)
+{
+	struct check c = { policy, places, ret_place, ret_what };
+	struct subject release = { "[release]", &policy->defaults, &places->release, NULL };
+	int r;
+
+	r = check_pairs(&c, &release);
+	if (r == 0)
+		r = check_holders(&c, &release);
 	for (size_t i = 0; r == 0 && i < policy->n_rules; i++) {
 		const struct policy_rule *rule = &policy->rules[i];
-		const struct section_lines *own = rule_lines(lines, i);
-		char where[RULE_NAME_MAX + 16];
+		struct subject s = { "", &rule->settings, &places->rules[i], rule };
 
-		/* By itself a rule of another file was good then, and is now. */
-		if (own)
-			r = check_rule(&c, rule, own);
-		if (r < 0)
-			break;
-		(void)snprintf(where, sizeof(where), "rule \"%s\"", rule->name);
-		r = check_times(&c, &rule->settings, own, where);
+		(void)snprintf(s.name, sizeof(s.name), "rule \"%s\"", rule->name);
+		/* By itself a rule from before was good then, and is now. */
+		if (s.own->header.line) {
+			r = check_rule(&c, &s);
+			if (r == 0)
+				r = check_reached(&c, i);
+		}
+		if (r == 0)
+			r = check_pairs(&c, &s);
+		if (r == 0)
+			r = check_holders(&c, &s);
 	}
 	return r;
 }

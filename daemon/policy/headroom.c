@@ -6,95 +6,111 @@
  */
 #include "decide.h"
 
-static uint64_t add(uint64_t a, uint64_t b)
-{
-	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-static uint64_t subtract(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
-
-static uint64_t multiply(uint64_t a, uint64_t b)
-{
-	uint64_t product;
-
-	return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
-}
-
 /* Without a product that could overflow; @permyriad <= 10000. */
 static uint64_t part(uint64_t total, unsigned permyriad)
 {
 	return total / 10000 * permyriad + total % 10000 * permyriad / 10000;
 }
 
-static uint64_t device_online_bytes(const struct inventory *inv, const struct dax_device *device)
+uint32_t device_online_blocks(const struct inventory *inv, const struct dax_device *device)
 {
-	uint64_t n = 0;
+	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < device->n_blocks; i++)
 		if (inv->blocks[device->first_block + i].state == BLOCK_ONLINE)
 			n++;
-	return multiply(n, inv->block_size);
+	return n;
 }
 
-/* Of the group's blocks, those on @node; any node if NULL. */
-static uint64_t group_online_bytes(const struct inventory *inv, const struct tag_group *group,
-				   const struct numa_node *node)
+uint64_t group_online_bytes(const struct inventory *inv, const struct tag_group *group,
+			    const int32_t *node)
 {
 	const struct dax_device *device;
 	uint32_t cursor = 0;
 	uint64_t bytes = 0;
 
 	while ((device = group_next_device(inv, group, &cursor)))
-		if (!node || device->target_node == node->id)
-			bytes = add(bytes, device_online_bytes(inv, device));
+		if (!node || device->target_node == *node)
+			bytes = saturating_add(
+				bytes, saturating_multiply(device_online_blocks(inv, device),
+							   inv->block_size));
 	return bytes;
 }
 
-bool headroom_compute(const struct inventory *inv, const struct tag_group *group,
-		      const struct release_settings *settings, struct headroom *ret)
+/* The leaving group @i, unless it is @group itself, is told twice, or is not there any more. */
+static bool leaving_group(const struct inventory *inv, const struct tag_group *group,
+			  const struct policy_facts *facts, size_t i, struct tag_group *ret)
 {
-	uint64_t must_move = 0, available = 0, total = 0, known = 0, online;
+	const struct group_key *key = &facts->leaving[i];
 
-	online = group_online_bytes(inv, group, NULL);
-	if (online == 0 || inv->n_nodes == 0)
+	for (size_t k = 0; k < i; k++)
+		if (group_key_equal(key, &facts->leaving[k]))
+			return false;
+	return inventory_find_group(inv, key, NULL, ret) == 0 &&
+	       ret->first_extent != group->first_extent;
+}
+
+uint64_t leaving_online_bytes(const struct inventory *inv, const struct tag_group *group,
+			      const struct policy_facts *facts, const int32_t *node)
+{
+	uint64_t bytes = group_online_bytes(inv, group, node);
+
+	for (size_t i = 0; i < facts->n_leaving; i++) {
+		struct tag_group other;
+
+		if (leaving_group(inv, group, facts, i, &other))
+			bytes = saturating_add(bytes, group_online_bytes(inv, &other, node));
+	}
+	return bytes;
+}
+
+/* What is available on the node when @leaving bytes of it are gone, and what is in use of those. */
+static uint64_t node_available(const struct numa_node *node, uint64_t leaving, uint64_t *ret_moving)
+{
+	uint64_t used = saturating_subtract(node->total, node->free);
+	uint64_t moving = MIN(leaving, used);
+
+	*ret_moving = moving;
+	if (leaving == 0)
+		return MIN(saturating_add(node->free, node->reclaimable), node->total);
+	/*
+	 * How the used bytes are spread over the node cannot be seen. For the sum it does not
+	 * matter: a byte more to move is a byte more free in what stays. What could be reclaimed
+	 * here may all be in the part that leaves.
+	 */
+	return saturating_subtract(node->total - leaving, used - moving);
+}
+
+bool headroom_compute(const struct inventory *inv, const struct tag_group *group,
+		      const struct policy_facts *facts, const struct release_settings *settings,
+		      struct headroom *ret)
+{
+	uint64_t total = 0, known = 0;
+
+	*ret = (struct headroom){ 0 };
+	if (inv->n_nodes == 0 || group_online_bytes(inv, group, NULL) == 0)
 		return false;
 
 	for (uint32_t i = 0; i < inv->n_nodes; i++) {
 		const struct numa_node *node = &inv->nodes[i];
-		uint64_t leaving = MIN(group_online_bytes(inv, group, node), node->total);
-		uint64_t used = subtract(node->total, node->free);
-		uint64_t moving = MIN(leaving, used), staying = node->total - leaving;
+		uint64_t leaving = MIN(leaving_online_bytes(inv, group, facts, &node->id),
+				       node->total);
+		uint64_t staying = node->total - leaving, moving, available, node_floor;
 
-		known = add(known, leaving);
-		must_move = add(must_move, moving);
-		total = add(total, staying);
-		if (leaving == 0)
-			available = add(available,
-					MIN(add(node->free, node->reclaimable), node->total));
-		else
-			/*
-			 * How the used bytes are spread over the node cannot be seen. For the sum
-			 * it does not matter: a byte more to move is a byte more free in what
-			 * stays. What could be reclaimed here may all be in the part that leaves.
-			 */
-			available = add(available, subtract(staying, used - moving));
+		available = node_available(node, leaving, &moving);
+		node_floor = MAX(settings->node_headroom_bytes,
+				 part(staying, settings->node_headroom_permyriad));
+		known = saturating_add(known, leaving);
+		total = saturating_add(total, staying);
+		ret->must_move = saturating_add(ret->must_move, moving);
+		ret->available = saturating_add(ret->available, available);
+		ret->above = saturating_add(ret->above, saturating_subtract(available, node_floor));
+		ret->node_floor = MAX(ret->node_floor, node_floor);
 	}
 	/* Blocks on a node that is not listed, or larger than theirs: full, as far as we know. */
-	must_move = add(must_move, subtract(online, known));
-
-	*ret = (struct headroom){
-		.must_move = must_move,
-		.available = available,
-		.floor = MAX(settings->headroom_bytes, part(total, settings->headroom_permyriad)),
-	};
+	ret->must_move = saturating_add(
+		ret->must_move,
+		saturating_subtract(leaving_online_bytes(inv, group, facts, NULL), known));
+	ret->floor = MAX(settings->headroom_bytes, part(total, settings->headroom_permyriad));
 	return true;
-}
-
-bool headroom_suffices(const struct headroom *headroom)
-{
-	return headroom->available >= headroom->floor &&
-	       headroom->available - headroom->floor >= headroom->must_move;
 }

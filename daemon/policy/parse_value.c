@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sizes, times and percentages: text to number and back. Integer arithmetic only. */
+/* Sizes, times and percentages: text to number and back, in whole numbers. */
 #include <inttypes.h>
 #include <limits.h>
 
@@ -91,6 +91,15 @@ int parse_time(const char *s, usec_t *ret)
 	return parse_with_unit(s, time_units, ARRAY_SIZE(time_units), ret);
 }
 
+int parse_wait(const char *s, usec_t *ret)
+{
+	if (streq(s, "infinity")) {
+		*ret = USEC_INFINITY;
+		return 0;
+	}
+	return parse_time(s, ret);
+}
+
 int parse_permyriad(const char *s, unsigned *ret)
 {
 	uint64_t value;
@@ -116,6 +125,35 @@ int parse_permyriad(const char *s, unsigned *ret)
 	return 0;
 }
 
+static int hex_digit(char c)
+{
+	if (is_digit(c))
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int parse_serial(const char *s, uint64_t *ret)
+{
+	const char *p = startswith(s, "0x");
+	uint64_t value = 0;
+
+	if (!p)
+		return parse_count(s, ret);
+	if (!*p)
+		return -EINVAL;
+	for (; *p; p++) {
+		if (hex_digit(*p) < 0)
+			return -EINVAL;
+		if (__builtin_mul_overflow(value, 16, &value))
+			return -ERANGE;
+		value += (uint64_t)hex_digit(*p);
+	}
+	*ret = value;
+	return 0;
+}
+
 static char *format_with_unit(uint64_t value, const struct unit *units, size_t n_units, char *buf)
 {
 	size_t i = 0;
@@ -136,6 +174,14 @@ char *format_size(uint64_t bytes, char buf[static VALUE_STRLEN])
 char *format_time(usec_t usec, char buf[static VALUE_STRLEN])
 {
 	return format_with_unit(usec, time_units, ARRAY_SIZE(time_units), buf);
+}
+
+char *format_wait(usec_t usec, char buf[static VALUE_STRLEN])
+{
+	if (usec != USEC_INFINITY)
+		return format_time(usec, buf);
+	(void)str_copy(buf, VALUE_STRLEN, "infinity");
+	return buf;
 }
 
 char *format_permyriad(unsigned permyriad, char buf[static VALUE_STRLEN])

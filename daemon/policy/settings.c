@@ -3,27 +3,31 @@
 #include <assert.h>
 #include <syslog.h>
 
-#include "parse_value.h"
 #include "settings.h"
 
 #define POLICY(field) offsetof(struct policy, field)
 #define RELEASE(field) offsetof(struct release_settings, field)
 #define RULE(field) offsetof(struct policy_rule, field)
-#define TEXT_MAX(field) (sizeof(((struct policy_rule *)NULL)->field) - 1)
+#define RELEASE_TEXT(field) RELEASE(field), 0, sizeof(((struct release_settings *)NULL)->field) - 1
+#define RULE_TEXT(field) RULE(field), 1, sizeof(((struct policy_rule *)NULL)->field) - 1
 
-static_assert(sizeof(enum policy_action) == sizeof(int), "enums are read and written as int");
-static_assert(sizeof(enum offline_method) == sizeof(int), "enums are read and written as int");
-static_assert(sizeof(enum recovery) == sizeof(int), "enums are read and written as int");
-static_assert(CONFIG_KEYS <= 64, "a bit for each key in policy_rule.set");
-static_assert(TEXT_MAX(tag_glob) < CONFIG_VALUE_STRLEN, "a text fits its buffer");
-static_assert(TEXT_MAX(memdev) < CONFIG_VALUE_STRLEN, "a text fits its buffer");
+#define TiB (GiB << 10)
+#define SIZE_MAX_BYTES (1024 * TiB)
+#define DAY (24 * USEC_PER_HOUR)
+#define WAIT_MAX (365 * DAY)
+/* So that with its name it fits a line, "windows = " and all. */
+#define WINDOWS_LENGTH_MAX 180
+/* The ledger keeps as many entries at least, of what it merges when it is full. */
+#define RATE_GROUPS_MAX 500
+
+static_assert(CONFIG_KEYS <= 64 * KEY_SET_WORDS, "a bit for each key in policy_rule.set");
+static_assert(RULE_TEXT_MAX <= CONFIG_VALUE_STRLEN, "a text fits its buffer");
 
 /* No length here: so the compiler checks it against CONFIG_KEYS. */
 const struct config_key config_keys[] = {
 	{ "settle-time", SECTION_DAEMON, CONFIG_TIME, POLICY(settle_time), USEC_PER_MSEC,
 	  USEC_PER_MIN, "200ms" },
-	{ "refuse-hold", SECTION_DAEMON, CONFIG_TIME, POLICY(refuse_hold), 0, 24 * USEC_PER_HOUR,
-	  "30s" },
+	{ "refuse-hold", SECTION_DAEMON, CONFIG_TIME, POLICY(refuse_hold), 0, DAY, "30s" },
 	{ "trace-buffer-size", SECTION_DAEMON, CONFIG_SIZE_KIB, POLICY(buffer_kib), 4 * KiB,
 	  64 * MiB, "64K" },
 	{ "queue-max", SECTION_DAEMON, CONFIG_COUNT, POLICY(queue_max), 1, 65536, "256" },
@@ -33,6 +37,7 @@ const struct config_key config_keys[] = {
 	{ "scan-timeout", SECTION_DAEMON, CONFIG_TIME, POLICY(scan_timeout), 100 * USEC_PER_MSEC,
 	  USEC_PER_HOUR, "60s" },
 	{ "concurrency", SECTION_DAEMON, CONFIG_COUNT, POLICY(concurrency), 1, 16, "1" },
+	{ "dry-run", SECTION_DAEMON, CONFIG_YES_NO, POLICY(dry_run), 0, 0, "no" },
 	{ "log-level", SECTION_DAEMON, CONFIG_LOG_LEVEL, POLICY(log_level), LOG_EMERG, LOG_DEBUG,
 	  "info" },
 
@@ -43,37 +48,89 @@ const struct config_key config_keys[] = {
 	{ "fsdev", SECTION_RELEASE, CONFIG_ACTION, RELEASE(action[DAX_MODE_FSDEV]), 0, 0, "keep" },
 	{ "unbound", SECTION_RELEASE, CONFIG_ACTION, RELEASE(action[DAX_MODE_UNBOUND]), 0, 0,
 	  "keep" },
+	{ "message", SECTION_RELEASE, CONFIG_TEXT, RELEASE_TEXT(message), "" },
+	{ "ask-timeout", SECTION_RELEASE, CONFIG_WAIT, RELEASE(ask_timeout), 100 * USEC_PER_MSEC,
+	  WAIT_MAX, "1h" },
+	{ "ask-outcome", SECTION_RELEASE, CONFIG_OUTCOME, RELEASE(ask_outcome), 0, 0, "keep" },
+
 	{ "offline-method", SECTION_RELEASE, CONFIG_METHOD, RELEASE(method), 0, 0, "auto" },
 	{ "block-timeout", SECTION_RELEASE, CONFIG_TIME, RELEASE(block_timeout), 10 * USEC_PER_MSEC,
 	  USEC_PER_HOUR, "60s" },
 	{ "release-timeout", SECTION_RELEASE, CONFIG_TIME, RELEASE(release_timeout),
-	  10 * USEC_PER_MSEC, 24 * USEC_PER_HOUR, "15min" },
+	  10 * USEC_PER_MSEC, DAY, "15min" },
 	{ "retries", SECTION_RELEASE, CONFIG_COUNT, RELEASE(retries), 0, 1000, "3" },
 	{ "backoff-initial", SECTION_RELEASE, CONFIG_TIME, RELEASE(backoff_initial), USEC_PER_MSEC,
-	  24 * USEC_PER_HOUR, "5s" },
-	{ "backoff-max", SECTION_RELEASE, CONFIG_TIME, RELEASE(backoff_max), USEC_PER_MSEC,
-	  24 * USEC_PER_HOUR, "5min" },
+	  DAY, "5s" },
+	{ "backoff-max", SECTION_RELEASE, CONFIG_TIME, RELEASE(backoff_max), USEC_PER_MSEC, DAY,
+	  "5min" },
 	{ "recovery", SECTION_RELEASE, CONFIG_RECOVERY, RELEASE(recovery), 0, 0, "roll-back" },
-	{ "headroom", SECTION_RELEASE, CONFIG_SIZE, RELEASE(headroom_bytes), 0, 1024 * (GiB << 10),
+
+	{ "state-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(state_wait), 0, WAIT_MAX, "1min" },
+
+	{ "headroom", SECTION_RELEASE, CONFIG_SIZE, RELEASE(headroom_bytes), 0, SIZE_MAX_BYTES,
 	  "256M" },
 	{ "headroom-percent", SECTION_RELEASE, CONFIG_PERMYRIAD, RELEASE(headroom_permyriad), 0,
 	  10000, "5%" },
+	{ "node-headroom", SECTION_RELEASE, CONFIG_SIZE, RELEASE(node_headroom_bytes), 0,
+	  SIZE_MAX_BYTES, "0" },
+	{ "node-headroom-percent", SECTION_RELEASE, CONFIG_PERMYRIAD,
+	  RELEASE(node_headroom_permyriad), 0, 10000, "0%" },
+	{ "headroom-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(headroom_wait), 0, WAIT_MAX,
+	  "10min" },
 
+	{ "pressure-some", SECTION_RELEASE, CONFIG_PERMYRIAD, RELEASE(pressure_some), 0, 10000,
+	  "0%" },
+	{ "pressure-full", SECTION_RELEASE, CONFIG_PERMYRIAD, RELEASE(pressure_full), 0, 10000,
+	  "0%" },
+	{ "pressure-settle", SECTION_RELEASE, CONFIG_TIME, RELEASE(pressure_settle),
+	  100 * USEC_PER_MSEC, USEC_PER_HOUR, "10s" },
+	{ "pressure-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(pressure_wait), 0, WAIT_MAX,
+	  "10min" },
+
+	{ "holders", SECTION_RELEASE, CONFIG_HOLDERS, RELEASE(holders), 0, 0, "wait" },
+	{ "holders-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(holders_wait), 0, WAIT_MAX,
+	  "10min" },
+	{ "terminate-units", SECTION_RELEASE, CONFIG_UNITS, RELEASE_TEXT(terminate_units), "" },
+	{ "terminate-grace", SECTION_RELEASE, CONFIG_TIME, RELEASE(terminate_grace),
+	  100 * USEC_PER_MSEC, USEC_PER_HOUR, "10s" },
 	{ "ignore-unseen-processes", SECTION_RELEASE, CONFIG_YES_NO, RELEASE(ignore_unseen), 0, 0,
 	  "no" },
 
-	{ "match-tag", SECTION_RULE, CONFIG_GLOB, RULE(tag_glob), 1, TEXT_MAX(tag_glob), NULL },
-	{ "match-memdev", SECTION_RULE, CONFIG_NAME, RULE(memdev), 1, TEXT_MAX(memdev), NULL },
-	{ "match-region", SECTION_RULE, CONFIG_NAME, RULE(region), 1, TEXT_MAX(region), NULL },
-	{ "match-mode", SECTION_RULE, CONFIG_MODE, RULE(mode), 0, 0, NULL },
-	{ "action", SECTION_RULE, CONFIG_ACTION, RULE(action), 0, 0, NULL },
-};
+	{ "windows", SECTION_RELEASE, CONFIG_WINDOWS, RELEASE(windows), 0, WINDOWS_LENGTH_MAX, "" },
+	{ "windows-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(windows_wait), 0, WAIT_MAX,
+	  "infinity" },
 
-/* As syslog(3) and systemd name them. */
-static const char *const log_level_table[] = {
-	[LOG_EMERG] = "emerg", [LOG_ALERT] = "alert",	  [LOG_CRIT] = "crit",
-	[LOG_ERR] = "err",     [LOG_WARNING] = "warning", [LOG_NOTICE] = "notice",
-	[LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
+	{ "inhibit-delay-max", SECTION_RELEASE, CONFIG_TIME, RELEASE(inhibit_delay_max), 0, DAY,
+	  "5min" },
+	{ "inhibit-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(inhibit_wait), 0, WAIT_MAX, "1h" },
+
+	{ "rate-bytes", SECTION_RELEASE, CONFIG_SIZE, RELEASE(rate_bytes), 0, SIZE_MAX_BYTES, "0" },
+	{ "rate-groups", SECTION_RELEASE, CONFIG_COUNT, RELEASE(rate_groups), 0, RATE_GROUPS_MAX,
+	  "0" },
+	{ "rate-memdev-bytes", SECTION_RELEASE, CONFIG_SIZE, RELEASE(rate_memdev_bytes), 0,
+	  SIZE_MAX_BYTES, "0" },
+	{ "rate-memdev-groups", SECTION_RELEASE, CONFIG_COUNT, RELEASE(rate_memdev_groups), 0,
+	  RATE_GROUPS_MAX, "0" },
+	{ "rate-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(rate_wait), 0, WAIT_MAX, "2h" },
+
+	{ "reserve-node", SECTION_RELEASE, CONFIG_SIZE, RELEASE(reserve_node), 0, SIZE_MAX_BYTES,
+	  "0" },
+	{ "reserve-host", SECTION_RELEASE, CONFIG_SIZE, RELEASE(reserve_host), 0, SIZE_MAX_BYTES,
+	  "0" },
+	{ "reserve-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(reserve_wait), 0, WAIT_MAX,
+	  "10min" },
+
+	{ "match-tag", SECTION_RULE, CONFIG_TAGS, RULE_TEXT(tags), NULL },
+	{ "match-memdev", SECTION_RULE, CONFIG_MEMDEVS, RULE_TEXT(memdevs), NULL },
+	{ "match-region", SECTION_RULE, CONFIG_REGIONS, RULE_TEXT(regions), NULL },
+	{ "match-node", SECTION_RULE, CONFIG_NODES, RULE(nodes), 0, 1023, NULL },
+	{ "match-partition", SECTION_RULE, CONFIG_PARTITIONS, RULE(partitions), 1, 8, NULL },
+	{ "match-mode", SECTION_RULE, CONFIG_MODES, RULE(modes), 0, 0, NULL },
+	{ "match-sharable", SECTION_RULE, CONFIG_YES_NO, RULE(sharable), 0, 0, NULL },
+	{ "match-size", SECTION_RULE, CONFIG_SIZES, RULE(size), 1, SIZE_MAX_BYTES, NULL },
+	{ "match-extents", SECTION_RULE, CONFIG_COUNTS, RULE(extents), 1, 1000000, NULL },
+	{ "match-origin", SECTION_RULE, CONFIG_ORIGIN, RULE(origin), 0, 0, NULL },
+	{ "action", SECTION_RULE, CONFIG_ACTION, RULE(action), 0, 0, NULL },
 };
 
 const char *config_section_to_string(enum config_section section)
@@ -106,305 +163,67 @@ const struct config_key *config_key_find(enum config_section section, const char
 	return NULL;
 }
 
-uint64_t config_key_bit(const struct config_key *key)
+bool config_key_matches(const struct config_key *key)
 {
-	return UINT64_C(1) << (key - config_keys);
+	return startswith(key->name, "match-");
 }
 
-/* What a tag's text can hold, and what fnmatch() makes patterns of. */
-static bool is_glob(const char *s)
+bool rule_gives(const struct policy_rule *rule, const struct config_key *key)
 {
-	return s[strspn(s, "0123456789abcdefABCDEF-*?[]!^")] == '\0';
+	size_t bit = (size_t)(key - config_keys);
+
+	return rule->set[bit / 64] & (UINT64_C(1) << bit % 64);
 }
 
-/* What the kernel's device names are made of; no blank, no slash. */
-static bool is_name(const char *s)
+void rule_set_given(struct policy_rule *rule, const struct config_key *key)
 {
-	return s[strspn(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._:-")] ==
-	       '\0';
+	size_t bit = (size_t)(key - config_keys);
+
+	rule->set[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
-/* A mode that a rule may name: DAX_MODE_OTHER is never freed, so none is for it. */
-static bool mode_is_settable(enum dax_mode mode)
+bool rule_covers(const struct policy_rule *general, const struct policy_rule *special)
 {
-	return mode != DAX_MODE_OTHER;
-}
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
+		const struct config_key *key = &config_keys[i];
 
-static int parse_log_level(const char *s, int *ret)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(log_level_table); i++)
-		if (streq(s, log_level_table[i])) {
-			*ret = (int)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-/* The words: an int each. */
-static int parse_word(const struct config_key *key, const char *text, int *ret)
-{
-	enum offline_method method;
-	enum policy_action action;
-	enum recovery recovery;
-	enum dax_mode mode;
-
-	switch (key->type) {
-	case CONFIG_YES_NO:
-		if (!streq(text, "yes") && !streq(text, "no"))
-			return -EINVAL;
-		*ret = streq(text, "yes");
-		return 0;
-	case CONFIG_LOG_LEVEL:
-		return parse_log_level(text, ret);
-	case CONFIG_ACTION:
-		if (policy_action_from_string(text, &action) < 0)
-			return -EINVAL;
-		*ret = (int)action;
-		return 0;
-	case CONFIG_METHOD:
-		if (offline_method_from_string(text, &method) < 0)
-			return -EINVAL;
-		*ret = (int)method;
-		return 0;
-	case CONFIG_RECOVERY:
-		if (recovery_from_string(text, &recovery) < 0)
-			return -EINVAL;
-		*ret = (int)recovery;
-		return 0;
-	case CONFIG_MODE:
-		if (dax_mode_from_string(text, &mode) < 0 || !mode_is_settable(mode))
-			return -EINVAL;
-		*ret = (int)mode;
-		return 0;
-	default:
-		return -EINVAL;
+		if (!config_key_matches(key) || !rule_gives(general, key))
+			continue;
+		if (!rule_gives(special, key) || !config_key_equal(key, general, special))
+			return false;
 	}
+	return true;
 }
 
-/* The numbers, in the unit of their bounds. */
-static int parse_number(const struct config_key *key, const char *text, uint64_t *ret)
+void *rule_key_base(struct policy_rule *rule, const struct config_key *key)
 {
-	unsigned permyriad;
-	int r;
-
-	switch (key->type) {
-	case CONFIG_TIME:
-		r = parse_time(text, ret);
-		break;
-	case CONFIG_SIZE:
-	case CONFIG_SIZE_KIB:
-		r = parse_size(text, ret);
-		break;
-	case CONFIG_COUNT:
-		r = parse_count(text, ret);
-		break;
-	case CONFIG_PERMYRIAD:
-		r = parse_permyriad(text, &permyriad);
-		if (r == 0)
-			*ret = permyriad;
-		break;
-	default:
-		return -EINVAL;
-	}
-	if (r < 0 || *ret < key->min || *ret > key->max)
-		return -EINVAL;
-	return 0;
+	return key->section == SECTION_RULE ? (void *)rule : &rule->settings;
 }
 
-int config_key_parse(const struct config_key *key, const char *text, void *base)
+const void *rule_key_base_const(const struct policy_rule *rule, const struct config_key *key)
 {
-	char *field = (char *)base + key->offset;
-	uint64_t number = 0;
-	size_t size;
-	unsigned count;
-	int word = 0;
-
-	/* By memcpy(), since one int stands for several enum types. */
-	switch (key->type) {
-	case CONFIG_TIME:
-	case CONFIG_SIZE:
-		if (parse_number(key, text, &number) < 0)
-			return -EINVAL;
-		memcpy(field, &number, sizeof(number));
-		return 0;
-	case CONFIG_SIZE_KIB:
-		if (parse_number(key, text, &number) < 0 || number % KiB)
-			return -EINVAL;
-		size = (size_t)(number / KiB);
-		memcpy(field, &size, sizeof(size));
-		return 0;
-	case CONFIG_COUNT:
-	case CONFIG_PERMYRIAD:
-		if (parse_number(key, text, &number) < 0)
-			return -EINVAL;
-		count = (unsigned)number;
-		memcpy(field, &count, sizeof(count));
-		return 0;
-	case CONFIG_YES_NO:
-	case CONFIG_LOG_LEVEL:
-	case CONFIG_ACTION:
-	case CONFIG_METHOD:
-	case CONFIG_RECOVERY:
-	case CONFIG_MODE:
-		if (parse_word(key, text, &word) < 0)
-			return -EINVAL;
-		memcpy(field, &word, sizeof(word));
-		return 0;
-	case CONFIG_NAME:
-	case CONFIG_GLOB:
-		size = strlen(text);
-		if (size < key->min || size > key->max ||
-		    !(key->type == CONFIG_GLOB ? is_glob(text) : is_name(text)))
-			return -EINVAL;
-		memcpy(field, text, size + 1);
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static const char *word_to_string(enum config_type type, int word)
-{
-	if (word < 0)
-		return "";
-	switch (type) {
-	case CONFIG_YES_NO:
-		return word ? "yes" : "no";
-	case CONFIG_LOG_LEVEL:
-		return (size_t)word < ARRAY_SIZE(log_level_table) ? log_level_table[word] : "";
-	case CONFIG_ACTION:
-		return policy_action_to_string((enum policy_action)word);
-	case CONFIG_METHOD:
-		return offline_method_to_string((enum offline_method)word);
-	case CONFIG_RECOVERY:
-		return recovery_to_string((enum recovery)word);
-	case CONFIG_MODE:
-		return dax_mode_to_string((enum dax_mode)word);
-	default:
-		return "";
-	}
-}
-
-char *config_key_format(const struct config_key *key, const void *base,
-			char buf[static CONFIG_VALUE_STRLEN])
-{
-	const char *field = (const char *)base + key->offset;
-	uint64_t number;
-	unsigned count;
-	size_t size;
-	int word;
-
-	static_assert(CONFIG_VALUE_STRLEN >= VALUE_STRLEN, "a number with its unit fits");
-	switch (key->type) {
-	case CONFIG_TIME:
-		memcpy(&number, field, sizeof(number));
-		return format_time(number, buf);
-	case CONFIG_SIZE:
-		memcpy(&number, field, sizeof(number));
-		return format_size(number, buf);
-	case CONFIG_SIZE_KIB:
-		memcpy(&size, field, sizeof(size));
-		return format_size(size * KiB, buf);
-	case CONFIG_COUNT:
-		memcpy(&count, field, sizeof(count));
-		(void)snprintf(buf, CONFIG_VALUE_STRLEN, "%u", count);
-		return buf;
-	case CONFIG_PERMYRIAD:
-		memcpy(&count, field, sizeof(count));
-		return format_permyriad(count, buf);
-	case CONFIG_YES_NO:
-	case CONFIG_LOG_LEVEL:
-	case CONFIG_ACTION:
-	case CONFIG_METHOD:
-	case CONFIG_RECOVERY:
-	case CONFIG_MODE:
-		memcpy(&word, field, sizeof(word));
-		(void)str_copy(buf, CONFIG_VALUE_STRLEN, word_to_string(key->type, word));
-		return buf;
-	case CONFIG_NAME:
-	case CONFIG_GLOB:
-		(void)str_copy(buf, CONFIG_VALUE_STRLEN, field);
-		return buf;
-	}
-	buf[0] = '\0';
-	return buf;
-}
-
-char *config_key_expected(const struct config_key *key, char buf[static CONFIG_EXPECTED_STRLEN])
-{
-	char low[VALUE_STRLEN], high[VALUE_STRLEN];
-	const size_t n = CONFIG_EXPECTED_STRLEN;
-
-	switch (key->type) {
-	case CONFIG_TIME:
-		(void)snprintf(buf, n,
-			       "a time from %s to %s (a whole number with us, ms, s, min or h)",
-			       format_time(key->min, low), format_time(key->max, high));
-		break;
-	case CONFIG_SIZE:
-		(void)snprintf(
-			buf, n,
-			"a size from %s to %s (a whole number, of bytes or with K, M, G or T)",
-			format_size(key->min, low), format_size(key->max, high));
-		break;
-	case CONFIG_SIZE_KIB:
-		(void)snprintf(buf, n, "a size from %s to %s, in whole K (such as 64K or 1M)",
-			       format_size(key->min, low), format_size(key->max, high));
-		break;
-	case CONFIG_COUNT:
-		(void)snprintf(buf, n, "a whole number from %llu to %llu",
-			       (unsigned long long)key->min, (unsigned long long)key->max);
-		break;
-	case CONFIG_PERMYRIAD:
-		(void)snprintf(buf, n, "a percentage from 0%% to 100%% (such as 5%% or 2.5%%)");
-		break;
-	case CONFIG_YES_NO:
-		(void)snprintf(buf, n, "yes or no");
-		break;
-	case CONFIG_LOG_LEVEL:
-		(void)snprintf(buf, n, "emerg, alert, crit, err, warning, notice, info or debug");
-		break;
-	case CONFIG_ACTION:
-		(void)snprintf(buf, n, "free or keep");
-		break;
-	case CONFIG_METHOD:
-		(void)snprintf(buf, n, "auto, atomic or blocks");
-		break;
-	case CONFIG_RECOVERY:
-		(void)snprintf(buf, n, "roll-back or resume");
-		break;
-	case CONFIG_MODE:
-		(void)snprintf(buf, n, "system-ram, devdax, fsdev or unbound");
-		break;
-	case CONFIG_NAME:
-		(void)snprintf(buf, n, "a device name of 1 to %llu letters, digits and . _ : -",
-			       (unsigned long long)key->max);
-		break;
-	case CONFIG_GLOB:
-		(void)snprintf(buf, n,
-			       "a pattern of 1 to %llu hexadecimal digits, dashes and * ? [ ] ! ^",
-			       (unsigned long long)key->max);
-		break;
-	}
-	return buf;
+	return key->section == SECTION_RULE ? (const void *)rule : &rule->settings;
 }
 
 void policy_rule_init(struct policy_rule *ret, const char *name)
 {
-	*ret = (struct policy_rule){ .mode = -1, .action = -1 };
+	*ret = (struct policy_rule){
+		.until = USEC_INFINITY,
+		.sharable = -1,
+		.size = { 0, UINT64_MAX },
+		.extents = { 0, UINT64_MAX },
+		.origin = -1,
+		.action = -1,
+	};
 	(void)str_copy(ret->name, sizeof(ret->name), name);
-}
-
-/* As [release] has it; a driver we do not know is never touched. */
-static void settings_init(struct policy *policy)
-{
-	for (unsigned mode = 0; mode < _DAX_MODE_MAX; mode++)
-		policy->defaults.action[mode] = ACTION_KEEP;
 }
 
 void policy_init(struct policy *ret)
 {
 	*ret = (struct policy){ 0 };
-	settings_init(ret);
+	/* A driver that we do not know is never touched; no key is for it. */
+	for (unsigned mode = 0; mode < _DAX_MODE_MAX; mode++)
+		ret->defaults.action[mode] = ACTION_KEEP;
 	for (size_t i = 0; i < CONFIG_KEYS; i++) {
 		const struct config_key *key = &config_keys[i];
 		void *base = key->section == SECTION_RELEASE ? (void *)&ret->defaults : ret;
@@ -422,30 +241,50 @@ void policy_done(struct policy *policy)
 {
 	free(policy->rules);
 	policy->rules = NULL;
-	policy->n_rules = 0;
+	policy->n_rules = policy->n_temporary = 0;
+	for (size_t i = 0; i < policy->n_files; i++)
+		free(policy->files[i]);
+	free(policy->files);
+	policy->files = NULL;
+	policy->n_files = 0;
 }
 
 static size_t value_size(const struct config_key *key)
 {
 	switch (key->type) {
 	case CONFIG_TIME:
+	case CONFIG_WAIT:
 	case CONFIG_SIZE:
 		return sizeof(uint64_t);
 	case CONFIG_SIZE_KIB:
 		return sizeof(size_t);
 	case CONFIG_COUNT:
 	case CONFIG_PERMYRIAD:
+	case CONFIG_PARTITIONS:
+	case CONFIG_MODES:
 		return sizeof(unsigned);
 	case CONFIG_YES_NO:
 	case CONFIG_LOG_LEVEL:
 	case CONFIG_ACTION:
+	case CONFIG_OUTCOME:
 	case CONFIG_METHOD:
 	case CONFIG_RECOVERY:
-	case CONFIG_MODE:
+	case CONFIG_HOLDERS:
+	case CONFIG_ORIGIN:
 		return sizeof(int);
-	case CONFIG_NAME:
-	case CONFIG_GLOB:
+	case CONFIG_TEXT:
+	case CONFIG_UNITS:
+	case CONFIG_TAGS:
+	case CONFIG_MEMDEVS:
+	case CONFIG_REGIONS:
 		return (size_t)key->max + 1;
+	case CONFIG_WINDOWS:
+		return sizeof(struct time_windows);
+	case CONFIG_SIZES:
+	case CONFIG_COUNTS:
+		return sizeof(struct bounds);
+	case CONFIG_NODES:
+		break; /* only in rules, which do not inherit it */
 	}
 	return 0;
 }
@@ -460,14 +299,13 @@ void policy_resolve(struct policy *policy)
 		for (size_t k = 0; k < CONFIG_KEYS; k++) {
 			const struct config_key *key = &config_keys[k];
 
-			if (key->section != SECTION_RELEASE || !(rule->set & config_key_bit(key)))
+			if (key->section != SECTION_RELEASE || !rule_gives(rule, key))
 				continue;
 			memcpy((char *)&rule->settings + key->offset,
 			       (const char *)&given + key->offset, value_size(key));
 		}
 		for (unsigned mode = 0; rule->action >= 0 && mode < _DAX_MODE_MAX; mode++)
-			if (mode_is_settable((enum dax_mode)mode) &&
-			    (rule->mode < 0 || rule->mode == (int)mode))
+			if (mode != DAX_MODE_OTHER && (!rule->modes || rule->modes & 1U << mode))
 				rule->settings.action[mode] = (enum policy_action)rule->action;
 	}
 }

@@ -17,7 +17,7 @@ struct ledger {
 };
 
 void ledger_done(struct ledger *ledger);
-/* 0 or -ENOMEM. */
+/* @now is not before that of the last one. Prunes first. 0 or -ENOMEM. */
 int ledger_add(struct ledger *ledger, usec_t now, const char *memdev, uint64_t bytes);
 /* Forgets what is older than LEDGER_PERIOD. */
 void ledger_prune(struct ledger *ledger, usec_t now);

@@ -14,8 +14,15 @@ static unsigned start(struct release *r, const struct machine_input *in,
 	plan_done(&r->plan);
 	error = plan_build(in->inventory, group, &r->decision.settings, &r->plan);
 	if (error < 0) {
+		machine_note_cause(r, (uint32_t)-error);
 		machine_reason(r, "cannot plan the release: %s", strerror(-error));
 		return machine_postpone(r, in, r->reason);
+	}
+	if (in->policy->dry_run) {
+		machine_reason(r, "dry run: would free it in %zu steps: %.180s", r->plan.forward.n,
+			       r->decision.reason);
+		return machine_finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold) |
+		       MACHINE_WOULD;
 	}
 	r->attempts++;
 	r->finishing = false;
@@ -27,7 +34,8 @@ static unsigned start(struct release *r, const struct machine_input *in,
 static unsigned decide(struct release *r, const struct machine_input *in,
 		       const struct tag_group *group)
 {
-	policy_decide(in->inventory, group, in->policy, &r->decision);
+	policy_decide(in->inventory, group, in->policy, in->facts, &r->request, &r->decision);
+	policy_request_update(&r->request, &r->decision, in->now);
 
 	switch (r->decision.verdict) {
 	case VERDICT_NOTHING:
@@ -39,12 +47,14 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 		machine_reason(r, "%s", r->decision.reason);
 		return machine_finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold);
 	case VERDICT_WAIT:
-		return machine_postpone(r, in, r->decision.reason);
+		return machine_hold(r, in);
 	case VERDICT_FREE:
 		if (r->stopping)
 			return machine_postpone(r, in, "not begun");
 		if (r->turn)
 			return start(r, in, group);
+		if (r->state != RELEASE_REQUESTED)
+			machine_enter(r, in, RELEASE_REQUESTED);
 		machine_reason(r, "to be freed by rule %s; waiting for its turn", r->decision.rule);
 		return machine_wait_for(r, WAIT_TURN, MACHINE_TURN);
 	case _VERDICT_MAX:
@@ -52,6 +62,25 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 	}
 	assert(!"unknown verdict");
 	return 0;
+}
+
+/*
+ * The undo journal took long to become durable: what was decided on may have changed since. Nothing
+ * has been touched yet.
+ */
+static unsigned look_again(struct release *r, const struct machine_input *in,
+			   const struct tag_group *group)
+{
+	struct policy_request request = r->request;
+	struct decision decision;
+
+	if (r->stopping)
+		return machine_fail(r, in, MACHINE_STOPPING);
+	policy_decide(in->inventory, group, in->policy, in->facts, &request, &decision);
+	if (decision.verdict != VERDICT_FREE)
+		return machine_fail(r, in, "not begun, the undo journal took %.1f s: %.150s",
+				    (double)(in->now - r->started) / 1e6, decision.reason);
+	return machine_run_step(r, in);
 }
 
 /*
@@ -175,10 +204,23 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 	switch (r->state) {
 	case RELEASE_REQUESTED:
 		return found < 0 ? machine_finish_gone(r, in) : decide(r, in, &group);
+	case RELEASE_HELD:
+	case RELEASE_DRAINING:
+		return found < 0 ? machine_finish_gone(r, in) : decide(r, in, &group);
 	case RELEASE_DEFERRED:
 		if (found < 0)
 			return machine_finish_gone(r, in);
-		return 0;
+		if (r->wait != WAIT_TIME || machine_world(r, in->inventory) == r->world)
+			return 0;
+		/* The next attempt may end differently: no need to wait for it any longer. */
+		machine_enter(r, in, RELEASE_REQUESTED);
+		return decide(r, in, &group);
+	case RELEASE_OFFLINING:
+		if (r->wait != WAIT_SCAN)
+			return 0;
+		if (found == 0 && r->plan.forward.cursor < r->plan.forward.n)
+			return look_again(r, in, &group);
+		return found == 0 ? 0 : machine_finish_vanished(r, in, "nothing was begun yet");
 	case RELEASE_DETACHING:
 		if (found == 0)
 			return detach_scanned(r, in, &group);
@@ -250,6 +292,23 @@ unsigned machine_turn(struct release *r, const struct machine_input *in)
 	return scan_or_go(r, in);
 }
 
+unsigned machine_reconsider(struct release *r, const struct machine_input *in)
+{
+	struct tag_group group;
+
+	if (r->wait != WAIT_TIME || !in->inventory)
+		return 0;
+	if (r->state != RELEASE_HELD && r->state != RELEASE_DRAINING &&
+	    r->state != RELEASE_DEFERRED)
+		return 0;
+	if (r->state == RELEASE_DEFERRED)
+		machine_enter(r, in, RELEASE_REQUESTED);
+	/* What has become of the group itself is seen by the scans. */
+	if (find_group(r, in, &group) < 0)
+		return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN);
+	return decide(r, in, &group);
+}
+
 static usec_t cancel_grace(const struct step *step)
 {
 	return step->kind == STEP_UNPLUG || step->kind == STEP_PLUG ? MACHINE_ATOMIC_GRACE_USEC
@@ -264,6 +323,8 @@ unsigned machine_deadline(struct release *r, const struct machine_input *in)
 	if (r->wait == WAIT_TIME) {
 		if (r->state == RELEASE_DEFERRED)
 			machine_enter(r, in, RELEASE_REQUESTED);
+		if (r->state == RELEASE_HELD || r->state == RELEASE_DRAINING)
+			r->looks++;
 		return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN);
 	}
 	if (r->wait != WAIT_STEP)

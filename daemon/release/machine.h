@@ -20,6 +20,9 @@ enum machine_action {
 	MACHINE_YIELD = 1 << 5,	  /* the executor is not needed any more */
 	MACHINE_READY = 1 << 6,	  /* announce: free, the device must ask again */
 	MACHINE_FINISH = 1 << 7,  /* announce: ended */
+	/* End the processes that hold its devices, as far as its rule says so. */
+	MACHINE_TERMINATE = 1 << 8,
+	MACHINE_WOULD = 1 << 9, /* dry run: tell what its plan would do */
 };
 
 /* What the machine may look at. */
@@ -27,6 +30,10 @@ struct machine_input {
 	usec_t now; /* CLOCK_MONOTONIC */
 	const struct policy *policy;
 	const struct inventory *inventory; /* the newest; NULL if there is none yet */
+	/* For this release: `leaving` and `freed` are about others. May be NULL without an
+	 * inventory. */
+	const struct policy_facts *facts;
+	uint32_t random;  /* spreads what would happen at the same time; 0: exactly then */
 	const char *hint; /* for a person, if a free group is not released; may be NULL */
 };
 
@@ -41,6 +48,8 @@ struct machine_input {
 /* Looks at whether a free group was released, after each record: 0.2, 0.8, 3.2, 12.8 s by default.
  */
 #define MACHINE_READY_CHECKS 4
+/* An undo journal that took longer than this: looks at the host again before the first change. */
+#define MACHINE_SAVE_SLOW_USEC (500 * USEC_PER_MSEC)
 /* When what could not be read is looked at again. */
 #define MACHINE_UNREAD_USEC (500 * USEC_PER_MSEC)
 /* An inventory this young is fresh enough to begin changing the host on. */
@@ -55,6 +64,12 @@ unsigned machine_record(struct release *r, const struct machine_input *in, uint6
 
 /* in->inventory is new; to be told to every request that waits for a scan or for time. */
 unsigned machine_scanned(struct release *r, const struct machine_input *in);
+
+/*
+ * What decisions look at besides the inventory has changed (a person's answer, an inhibitor,
+ * pressure, the clock, the policy): one that is held or deferred is decided anew, at once.
+ */
+unsigned machine_reconsider(struct release *r, const struct machine_input *in);
 
 /* The executor is free and it is this request's turn. */
 unsigned machine_turn(struct release *r, const struct machine_input *in);

@@ -125,7 +125,7 @@ static bool may_resume(struct release *r, const struct machine_input *in,
 		return false;
 	if (is_unbound(r, in->inventory, group))
 		return true;
-	policy_decide(in->inventory, group, in->policy, &decision);
+	policy_decide(in->inventory, group, in->policy, in->facts, &r->request, &decision);
 	if (decision.verdict != VERDICT_FREE)
 		return false;
 	r->decision = decision;

@@ -27,6 +27,12 @@ unsigned machine_finish_gone(struct release *r, const struct machine_input *in);
 unsigned machine_finish_vanished(struct release *r, const struct machine_input *in,
 				 const char *while_what);
 
+/*
+ * Why the attempt has failed, as a number: the back-off begins anew when it is another reason than
+ * the last time.
+ */
+void machine_note_cause(struct release *r, uint32_t cause);
+
 /* Not now: the host is as it was. Tries again after a back-off, or gives up. */
 unsigned machine_postpone(struct release *r, const struct machine_input *in, const char *why);
 
@@ -37,6 +43,18 @@ unsigned machine_fail(struct release *r, const struct machine_input *in, const c
 /* The group is there, nothing claims it, and the kernel has had its time to release it. */
 unsigned machine_become_ready(struct release *r, const struct machine_input *in);
 unsigned machine_wait_for_outcome(struct release *r, const struct machine_input *in);
+
+/* ---- machine_hold.c ---- */
+
+/* The decision said not now: waits for what it waits for. */
+unsigned machine_hold(struct release *r, const struct machine_input *in);
+/* The back-off before the try with the number @n (from 1), a little spread. */
+usec_t machine_backoff(const struct release *r, const struct machine_input *in, unsigned n);
+/*
+ * What of the group decides whether another attempt may end differently, as a number that differs
+ * if any of it does; never 0.
+ */
+uint64_t machine_world(const struct release *r, const struct inventory *inv);
 
 /* ---- machine_steps.c ---- */
 

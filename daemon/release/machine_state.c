@@ -80,14 +80,11 @@ unsigned machine_finish_vanished(struct release *r, const struct machine_input *
 	return machine_finish(r, in, RELEASE_VANISHED, 0);
 }
 
-static usec_t backoff(const struct release *r)
+void machine_note_cause(struct release *r, uint32_t cause)
 {
-	const struct release_settings *s = &r->decision.settings;
-	usec_t wait = s->backoff_initial;
-
-	for (unsigned i = 1; i < r->tries && wait < s->backoff_max; i++)
-		wait = usec_add(wait, wait);
-	return MIN(wait, s->backoff_max);
+	if (r->cause != cause)
+		r->same = 0;
+	r->cause = cause;
 }
 
 /* Not now: the host is as it was. Tries again after a back-off, or gives up. */
@@ -99,6 +96,7 @@ unsigned machine_postpone(struct release *r, const struct machine_input *in, con
 
 	(void)str_copy(text, sizeof(text), why);
 	r->tries++;
+	r->same++;
 	if (r->stopping) {
 		machine_reason(r, "%.200s%s", text,
 			       strstr(text, MACHINE_STOPPING) ? "" : "; " MACHINE_STOPPING);
@@ -109,8 +107,9 @@ unsigned machine_postpone(struct release *r, const struct machine_input *in, con
 			       r->tries == 1 ? "try" : "tries");
 		return machine_finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold);
 	}
-	wait = backoff(r);
+	wait = machine_backoff(r, in, MAX(r->same, 1U));
 	machine_enter(r, in, RELEASE_DEFERRED);
+	r->world = in->inventory ? machine_world(r, in->inventory) : 0;
 	machine_reason(r, "%.180s; next try in %.1f s (%u of %u)", text, (double)wait / 1e6,
 		       r->tries, r->decision.settings.retries);
 	return machine_wait_until(r, usec_add(in->now, wait));

@@ -155,6 +155,7 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 	/* The group is free without the deletion too; a device of size 0 harms nobody. */
 	if (error < 0 && step->kind != STEP_DELETE) {
 		(void)plan_step_text(&r->plan, step, text);
+		machine_note_cause(r, (uint32_t)step->kind << 16 | (uint32_t)-error);
 		if (step->kind == STEP_SAVE)
 			return not_begun(r, in, reply, error);
 		if (r->stopping && error == -EINTR)
@@ -189,6 +190,9 @@ static unsigned forward_done(struct release *r, const struct machine_input *in, 
 			return machine_fail(r, in, "release-timeout of %.1f s is over",
 					    (double)r->decision.settings.release_timeout / 1e6);
 	}
+	if (step->kind == STEP_SAVE && in->now > usec_add(r->started, MACHINE_SAVE_SLOW_USEC) &&
+	    r->plan.forward.cursor < r->plan.forward.n)
+		return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN);
 	return machine_advance(r, in);
 }
 

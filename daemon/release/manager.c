@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Runs the state machines of all release requests; see manager.h. */
+#include <sys/random.h>
+
 #include "manager_internal.h"
 
-struct machine_input manager_input(struct manager *m, const struct release *hint_for)
+struct machine_input manager_input(struct manager *m, const struct release *r)
 {
 	struct machine_input in = { .now = now_usec(CLOCK_MONOTONIC),
 				    .policy = &m->policy,
-				    .inventory = m->inventory };
+				    .inventory = m->inventory,
+				    .facts = facts_take(m, r) };
 
+	/* Only to spread retries: nothing is lost if there is none. */
+	if (getrandom(&in.random, sizeof(in.random), GRND_NONBLOCK) < 0)
+		in.random = 0;
 	/* Only an untagged extent can be in a hidden group. */
-	if (hint_for && tag_is_null(&hint_for->key.tag)) {
-		bursts_hint(&m->bursts, hint_for->key.memdev, &hint_for->key.dpa, m->hint,
-			    sizeof(m->hint));
+	if (r && tag_is_null(&r->key.tag)) {
+		bursts_hint(&m->bursts, r->key.memdev, &r->key.dpa, m->hint, sizeof(m->hint));
 		in.hint = m->hint;
 	}
 	return in;
@@ -80,7 +85,7 @@ static unsigned step_done(struct manager *m, struct entry *e, const struct worke
 {
 	struct release *r = e->release;
 	struct step *step = machine_step(r);
-	struct machine_input in = manager_input(m, NULL);
+	struct machine_input in = manager_input(m, e->release);
 	bool back = r->state == RELEASE_ROLLING_BACK;
 	unsigned actions;
 
@@ -106,6 +111,11 @@ void manager_apply(struct manager *m, struct entry *e, unsigned actions)
 			break;
 		actions = step_done(m, e, &refusal);
 	}
+	if (all & MACHINE_TERMINATE)
+		facts_terminate(m, e->release);
+	if (all & MACHINE_WOULD)
+		manager_show_would(m, e->release);
+	facts_count(m, e, all);
 	/* Shown first: a daemon killed in between recovers it once more, and shows it then. */
 	manager_show(m, e, all);
 	journal_settle(m, e);
@@ -127,6 +137,7 @@ static void give_turns(struct manager *m)
 void manager_settle(struct manager *m)
 {
 	give_turns(m);
+	facts_settle(m);
 	rearm(m);
 	if (m->stopping && manager_n_active(m) == 0 && !m->stopped) {
 		m->stopped = true;
@@ -169,7 +180,7 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
 		next = TAILQ_NEXT(e, link);
 		if (e->release->deadline <= now_usec(CLOCK_MONOTONIC)) {
-			struct machine_input in = manager_input(m, NULL);
+			struct machine_input in = manager_input(m, e->release);
 
 			manager_apply(m, e, machine_deadline(e->release, &in));
 		}
@@ -212,6 +223,7 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 	if (m->scan_error < 0)
 		report_notice(m->setup.report, "The host's inventory can be read again");
 	m->scan_error = 0;
+	sharing_annotate(m->facts.sharing, inventory);
 	manager_show_unread(m, inventory, m->inventory);
 	inventory_free(m->inventory);
 	m->inventory = inventory;
@@ -263,7 +275,7 @@ void manager_begin(struct manager *m, const struct group_key *key, const struct 
 		return;
 	}
 	journal_inherit(m, e);
-	in = manager_input(m, NULL);
+	in = manager_input(m, e->release);
 	if (asked->records > 1)
 		(void)machine_record(e->release, &in, asked->records - 1, asked->last);
 	manager_apply(m, e, machine_begin(e->release, &in));
@@ -272,10 +284,22 @@ void manager_begin(struct manager *m, const struct group_key *key, const struct 
 
 void manager_again(struct manager *m, struct entry *e, const struct unresolved *asked)
 {
-	struct machine_input in = manager_input(m, NULL);
+	struct machine_input in = manager_input(m, e->release);
 
 	manager_apply(m, e, machine_record(e->release, &in, asked->records, asked->last));
 	manager_settle(m);
+}
+
+static int recover(struct manager *m)
+{
+	if (m->policy.dry_run) {
+		report_warning(m->setup.report,
+			       "This is a dry run: nothing will be changed, and what undo journals "
+			       "in %s may say was left half done is not put back",
+			       m->state_dir);
+		return 0;
+	}
+	return recover_load(m);
 }
 
 static void take_policy(struct manager *m, struct policy *policy)
@@ -285,6 +309,7 @@ static void take_policy(struct manager *m, struct policy *policy)
 	*policy = (struct policy){ 0 };
 	executors_set_max(m->executors, m->policy.concurrency);
 	scanner_set_timeout(m->scanner, m->policy.scan_timeout);
+	facts_policy_changed(m);
 }
 
 int manager_new(const struct manager_setup *setup, struct policy *policy, struct manager **ret)
@@ -298,7 +323,9 @@ int manager_new(const struct manager_setup *setup, struct policy *policy, struct
 	m->setup = *setup;
 	m->warnings = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 20 };
 	m->losses = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 2 };
+	m->decisions = (struct ratelimit){ .interval = 10 * USEC_PER_SEC, .burst = 50 };
 	LIST_INIT(&m->orphans);
+	LIST_INIT(&m->rule_leases);
 	m->proc = strdup(setup->proc);
 	m->state_dir = strdup(setup->state_dir);
 	m->timer = event_new(setup->base, -1, 0, on_timer, m);
@@ -308,10 +335,12 @@ int manager_new(const struct manager_setup *setup, struct policy *policy, struct
 	if (r >= 0)
 		r = scanner_new(setup->base, setup->exe, setup->sysfs, setup->proc, on_scan, m,
 				&m->scanner);
+	if (r >= 0)
+		r = facts_new(m);
 	if (r < 0)
 		return r;
 	take_policy(m, policy);
-	r = recover_load(m);
+	r = recover(m);
 	if (r < 0)
 		return r;
 	(void)scanner_request(m->scanner, true);
@@ -330,6 +359,8 @@ void manager_free(struct manager *m)
 	}
 	executors_free(m->executors);
 	recover_done(m);
+	hands_done(m);
+	facts_done(m);
 	scanner_free(m->scanner);
 	queue_done(&m->queue);
 	inventory_free(m->inventory);
@@ -346,19 +377,44 @@ void manager_set_bus(struct manager *m, struct bus *bus)
 	m->bus = bus;
 }
 
-void manager_set_policy(struct manager *m, struct policy *policy)
+int manager_set_policy(struct manager *m, struct policy *policy)
 {
 	struct entry *e;
+	int r = policy_move_temporary(policy, &m->policy);
 
+	if (r < 0)
+		return r;
+	if (policy->dry_run != m->policy.dry_run)
+		report_warning(m->setup.report,
+			       "dry-run = %s takes effect when dcdd is started again: what a "
+			       "daemon before it left half done is looked after then",
+			       policy->dry_run ? "yes" : "no");
+	policy->dry_run = m->policy.dry_run;
 	take_policy(m, policy);
-	/* What was refused or put off by the old one may be asked and decided again at once. */
+	/* What was refused by the old one may be asked again at once. */
 	TAILQ_FOREACH(e, &m->queue.ended, link)
 		if (e->release->state == RELEASE_REFUSED)
 			e->release->hold_until = 0;
-	TAILQ_FOREACH(e, &m->queue.live, link)
-		if (e->release->state == RELEASE_DEFERRED)
-			e->release->deadline = 0;
+	manager_reconsider(m);
 	manager_settle(m);
+	return 0;
+}
+
+const struct policy *manager_policy(const struct manager *m)
+{
+	return &m->policy;
+}
+
+void manager_reconsider(struct manager *m)
+{
+	struct entry *e, *next;
+
+	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
+		struct machine_input in = manager_input(m, e->release);
+
+		next = TAILQ_NEXT(e, link);
+		manager_apply(m, e, machine_reconsider(e->release, &in));
+	}
 }
 
 void manager_world_changed(struct manager *m)
@@ -395,7 +451,7 @@ void manager_stop(struct manager *m)
 
 	m->stopping = true;
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
-		struct machine_input in = manager_input(m, NULL);
+		struct machine_input in = manager_input(m, e->release);
 
 		next = TAILQ_NEXT(e, link);
 		manager_apply(m, e, machine_stop(e->release, &in));

@@ -26,6 +26,11 @@ struct manager_setup {
 	 * manager_stop() (once). */
 	void (*started)(void *userdata);
 	void (*stopped)(void *userdata);
+	/*
+	 * Reads the configuration again and calls manager_set_policy(). 0, or a negative errno and
+	 * *@ret_error says why (caller frees, may be NULL): then the old one stays.
+	 */
+	int (*reload)(char **ret_error, void *userdata);
 	void *userdata;
 };
 
@@ -43,8 +48,14 @@ void manager_set_bus(struct manager *m, struct bus *bus);
 /* What the bus asks of us; userdata is the manager. */
 extern const struct bus_ops manager_bus_ops;
 
-/* Replaces the policy (taken over); requests that wait are decided by it from now on. */
-void manager_set_policy(struct manager *m, struct policy *policy);
+/*
+ * Replaces the policy (taken over), but for its temporary rules. Requests that wait are decided by
+ * it at once, those under way finish by what they began with. 0; -ENOMEM, and the old one stays.
+ */
+int manager_set_policy(struct manager *m, struct policy *policy);
+
+/* The one in force. */
+const struct policy *manager_policy(const struct manager *m);
 
 /* From the intake. */
 void manager_record(struct manager *m, const struct dc_event *event);

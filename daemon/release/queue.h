@@ -20,6 +20,8 @@ struct entry {
 	enum release_state shown_state, noted_state;
 	char shown_reason[RELEASE_REASON_MAX];
 	bool shown_differences;
+	uint64_t shown_decision; /* what of it was told: see manager_show_decision() */
+	unsigned counted;	 /* attempts that stand in the ledger */
 	TAILQ_ENTRY(entry) link;
 };
 

@@ -166,6 +166,7 @@ void manager_record(struct manager *m, const struct dc_event *event)
 	switch (event->type) {
 	case DC_EVENT_ADD:
 		bursts_add(&m->bursts, event);
+		sharing_record(m->facts.sharing, event);
 		/* The extents appear some milliseconds after the record, and without a uevent. */
 		scanner_request_soon(m->scanner, m->policy.settle_time);
 		break;

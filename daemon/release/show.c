@@ -19,6 +19,8 @@ static int state_level(enum release_state state)
 		return LOG_WARNING;
 	case RELEASE_READY:
 	case RELEASE_RELEASED:
+	case RELEASE_HELD:
+	case RELEASE_DRAINING:
 		return LOG_NOTICE;
 	default:
 		return LOG_INFO;
@@ -73,6 +75,7 @@ void manager_show(struct manager *m, struct entry *e, unsigned actions)
 	bool state = e->shown_state != r->state;
 	bool reason = !streq(e->shown_reason, r->reason);
 
+	manager_show_decision(m, e);
 	/* Reasons change with every step; by themselves they are news only where one waits long. */
 	if (state || (reason && (r->state == RELEASE_READY || actions & MACHINE_ABANDON)))
 		report_state(m, r);
@@ -89,6 +92,70 @@ void manager_show(struct manager *m, struct entry *e, unsigned actions)
 		bus_release_ready(m->bus, r);
 	if (actions & MACHINE_FINISH)
 		bus_release_finished(m->bus, r);
+}
+
+/* What of a decision is news if it changes; measured values change all the time. */
+static uint64_t decision_shape(const struct decision *d)
+{
+	uint64_t shape = d->verdict + 1;
+
+	for (unsigned i = 0; i < d->n_conditions; i++)
+		shape = shape << 4 | (d->conditions[i].outcome + 1);
+	for (const char *c = d->rule; *c; c++)
+		shape = shape * 31 + (unsigned char)*c;
+	return shape;
+}
+
+/* Of decision_explain(): the verdict, the rule, then a line for each condition. */
+static int line_level(const struct decision *d, unsigned line)
+{
+	const struct condition *c;
+
+	if (line < 2 || line - 2 >= d->n_conditions)
+		return LOG_INFO;
+	/* That nothing is asked for is told to those who ask. */
+	c = &d->conditions[line - 2];
+	return c->outcome == OUTCOME_MET && streq(c->limit, CONDITION_NO_LIMIT) ? LOG_DEBUG
+										: LOG_INFO;
+}
+
+void manager_show_decision(struct manager *m, struct entry *e)
+{
+	const struct release *r = e->release;
+	struct report_fields fields = release_fields(r);
+	_cleanup_free_ char *text = NULL;
+	uint64_t shape, suppressed;
+	char key[GROUP_KEY_STRLEN];
+	char *line, *rest;
+
+	if (!r->decision.rule[0] || r->recovered)
+		return; /* none was made */
+	shape = decision_shape(&r->decision);
+	if (shape == e->shown_decision)
+		return;
+	e->shown_decision = shape;
+	if (!ratelimit_pass(&m->decisions, now_usec(CLOCK_MONOTONIC), &suppressed) ||
+	    decision_explain(&r->decision, &text) < 0)
+		return;
+	fields.reason = NULL;
+	rest = text;
+	for (unsigned i = 0; (line = strsep(&rest, "\n")) && *line; i++)
+		report_full(m->setup.report, line_level(&r->decision, i), DCDD_MESSAGE_DECISION,
+			    &fields, "Release of %s: %s", group_key_format(&r->key, key), line);
+}
+
+void manager_show_would(struct manager *m, const struct release *r)
+{
+	struct report_fields fields = release_fields(r);
+	char key[GROUP_KEY_STRLEN], step[STEP_TEXT_MAX];
+
+	for (size_t i = 0; i < MIN(r->plan.forward.n, (size_t)DIFFERENCES_SHOWN); i++)
+		report_full(m->setup.report, LOG_INFO, DCDD_MESSAGE_STEP, &fields,
+			    "Dry run: release of %s: would do: %s", group_key_format(&r->key, key),
+			    plan_step_text(&r->plan, &r->plan.forward.items[i], step));
+	if (r->plan.forward.n > DIFFERENCES_SHOWN)
+		report_full(m->setup.report, LOG_INFO, DCDD_MESSAGE_STEP, &fields,
+			    "Dry run: and %zu steps more", r->plan.forward.n - DIFFERENCES_SHOWN);
 }
 
 static void report_difference(struct manager *m, const struct release *r,
@@ -302,17 +369,6 @@ static void op_status(struct bus_status *ret, void *userdata)
 				    .last_scan = m->scanned };
 }
 
-static int op_explain(const struct group_key *key, struct decision *ret, void *userdata)
-{
-	struct manager *m = userdata;
-	struct tag_group group;
-
-	if (!m->inventory || inventory_find_group(m->inventory, key, &key->dpa, &group) < 0)
-		return -ENOENT;
-	policy_decide(m->inventory, &group, &m->policy, ret);
-	return 0;
-}
-
 static int op_rescan(void *userdata)
 {
 	struct manager *m = userdata;
@@ -326,6 +382,14 @@ const struct bus_ops manager_bus_ops = {
 	.next_release = op_next_release,
 	.find_release = op_find_release,
 	.status = op_status,
-	.explain = op_explain,
+	.explain = hands_explain,
 	.rescan = op_rescan,
+	.answer = hands_answer,
+	.reload = hands_reload,
+	.snapshot = hands_snapshot,
+	.inhibit = hands_inhibit,
+	.inhibitors = hands_inhibitors,
+	.add_rule = hands_add_rule,
+	.remove_rule = hands_remove_rule,
+	.policy = hands_policy,
 };

@@ -54,4 +54,7 @@ void report_full(struct report *report, int level, const char *id,
 #define DCDD_MESSAGE_LOST "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a06" /* trace records lost */
 #define DCDD_MESSAGE_BAD_RECORD "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a07"
 #define DCDD_MESSAGE_FAILED "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a08"
-#define DCDD_MESSAGE_EVENT "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a09" /* a record was seen */
+#define DCDD_MESSAGE_EVENT "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a09"	  /* a record was seen */
+#define DCDD_MESSAGE_DECISION "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a0a"  /* what was decided, and why */
+#define DCDD_MESSAGE_POLICY "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a0b"	  /* rules or inhibitors changed */
+#define DCDD_MESSAGE_TERMINATE "b0f5a2f0c7d94b6f9d3f6d1c7a5e4a0c" /* a process was told to end */

@@ -6,7 +6,8 @@
 #include <dcdd/release.h>
 
 static const char *const release_state_table[_RELEASE_STATE_MAX] = {
-	[RELEASE_REQUESTED] = "requested",	 [RELEASE_OFFLINING] = "offlining",
+	[RELEASE_REQUESTED] = "requested",	 [RELEASE_HELD] = "held",
+	[RELEASE_DRAINING] = "draining",	 [RELEASE_OFFLINING] = "offlining",
 	[RELEASE_DETACHING] = "detaching",	 [RELEASE_READY] = "ready",
 	[RELEASE_ROLLING_BACK] = "rolling-back", [RELEASE_DEFERRED] = "deferred",
 	[RELEASE_RELEASED] = "released",	 [RELEASE_REFUSED] = "refused",

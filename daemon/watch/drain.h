@@ -9,16 +9,22 @@
 
 #include <dcdd/policy.h>
 
+#define DRAIN_MAX 256 /* processes watched at a time; each takes a descriptor */
+
 struct drain;
 
+/* @holder is what drain_watch() was given, and valid in the call only. All may free the drain. */
 struct drain_ops {
-	/* A watched process has ended, or is not what it was. */
+	/* A watched process has ended, or is not what it was; it is not watched any more. */
 	void (*ended)(const struct holder *holder, void *userdata);
-	/* It was sent @signal; or could not be, @error is a negative errno. */
+	/*
+	 * It was sent SIGTERM (from within drain_terminate(), @error is 0), or SIGKILL. Or that was
+	 * due and could not be sent, @error is a negative errno; then it can be begun with anew.
+	 */
 	void (*signalled)(const struct holder *holder, int signal, int error, void *userdata);
 };
 
-/* @proc: "/proc". */
+/* @proc: "/proc". @ops must live as long. 0 or negative errno. */
 int drain_new(struct event_base *base, const char *proc, const struct drain_ops *ops,
 	      void *userdata, struct drain **ret);
 void drain_free(struct drain *drain);
@@ -27,8 +33,9 @@ DEFINE_CLEANUP(struct drain *, drain_free);
 /*
  * Watches exactly these from now on, by (pid, start); mounts and those with an unknown start are
  * left out, duplicates are fine. Those that were watched keep what was begun with them. One that
- * has gone already is told by ended() from the event loop, not from within. 0; -ENOMEM; others
- * (out of descriptors) after having watched as many as possible.
+ * has gone already is told by ended() from the event loop, not from within. 0; or the first error,
+ * after having watched as many as possible: -ENOMEM; -ENOBUFS: more than DRAIN_MAX; others (out of
+ * descriptors). Nobody tells of those that are not watched then.
  */
 int drain_watch(struct drain *drain, const struct holder *holders, size_t n);
 
@@ -36,7 +43,8 @@ int drain_watch(struct drain *drain, const struct holder *holders, size_t n);
  * SIGTERM to a watched process, unless it was begun with already; and SIGKILL if it is still there
  * after @grace. Just before each signal the process is looked at once more: start time, that
  * policy_may_terminate() still says so by its cgroup of now, and not process 1 or this one or a
- * child of this one. 0; -ESRCH: not watched or gone; -EPERM: not to be ended.
+ * child of this one. 0; -ESRCH: not watched or gone; -EPERM: not to be ended; others. On error
+ * nothing was sent.
  */
 int drain_terminate(struct drain *drain, const struct holder *holder,
 		    const struct release_settings *settings);

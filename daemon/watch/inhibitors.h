@@ -11,7 +11,7 @@
 
 struct inhibitors;
 
-/* @over: one is gone; it is in the list no more. */
+/* @over: one is gone; it is in the list no more. From the event loop; may free @inhibitors. */
 int inhibitors_new(struct event_base *base,
 		   void (*over)(const struct inhibitor *inhibitor, void *userdata), void *userdata,
 		   struct inhibitors **ret);
@@ -20,8 +20,8 @@ DEFINE_CLEANUP(struct inhibitors *, inhibitors_free);
 
 /*
  * Adds a copy of @inhibitor, with an id of its own. *@ret_fd: the owner's end (caller's). 0;
- * -ENOBUFS: too many; -EINVAL: scope, who or why is empty or not UTF-8 without control characters;
- * others.
+ * -ENOBUFS: too many; -EINVAL: no such mode; or scope, who or why is empty or not UTF-8 without
+ * control characters; others.
  */
 int inhibitors_add(struct inhibitors *inhibitors, const struct inhibitor *inhibitor, int *ret_fd);
 

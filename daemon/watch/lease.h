@@ -12,8 +12,9 @@
 struct lease;
 
 /*
- * *@ret_fd (close-on-exec, the caller's) is what the owner gets. @over is called once, from the
- * event loop; it may free the lease. 0 or negative errno.
+ * *@ret_fd (close-on-exec, the caller's) is what the owner gets; it reads as an end of file when
+ * the lease is freed. @over is called once, from the event loop; it may free the lease. 0 or
+ * negative errno.
  */
 int lease_new(struct event_base *base, void (*over)(struct lease *lease, void *userdata),
 	      void *userdata, struct lease **ret, int *ret_fd);

@@ -11,7 +11,10 @@
 
 struct pressure;
 
-/* @path: "/proc/pressure/memory". @exceeded is called after a ceiling's `exceeded` was set to now.
+/*
+ * @path: "/proc/pressure/memory". @exceeded is called after a ceiling's `exceeded` was set to now;
+ * and after the kernel took a trigger away, whose ceiling then is not watched any more. From the
+ * event loop; may free @pressure. As long as a ceiling stays exceeded, it is called every 2 s.
  */
 int pressure_new(struct event_base *base, const char *path, void (*exceeded)(void *userdata),
 		 void *userdata, struct pressure **ret);
@@ -21,15 +24,17 @@ DEFINE_CLEANUP(struct pressure *, pressure_free);
 /*
  * Watches exactly these ceilings from now on (`exceeded` of @wanted is not looked at; a ceiling
  * that was watched before keeps its own). One whose average is over it already when it is new
- * counts as exceeded now. 0; negative errno: -EOPNOTSUPP if the host has no PSI; then some may be
- * watched.
+ * counts as exceeded now. 0, or the first error, and then those are watched that can be:
+ * -EOPNOTSUPP: the host has no PSI; -EINVAL: a ceiling is 0 or more than 100 %; others (of the
+ * descriptors, of which each ceiling takes two, or of reading the averages).
  */
 int pressure_watch(struct pressure *pressure, const struct pressure_ceiling *wanted, size_t n);
 
 /* Those that are watched; valid until the next pressure_watch(). */
 const struct pressure_ceiling *pressure_ceilings(const struct pressure *pressure, size_t *ret_n);
 
-/* The averages over 10 s, in 1/10000 of time, read now. 0 or negative errno. */
+/* The averages over 10 s, in 1/10000 of time, read now. 0; -EOPNOTSUPP: no PSI; -EBADMSG; others.
+ */
 int pressure_read(const struct pressure *pressure, unsigned *ret_some, unsigned *ret_full);
 
 /*

@@ -246,8 +246,14 @@ struct policy_request {
 	enum origin origin;
 	enum approval approval;
 	char answer[RULE_TEXT_MAX]; /* the words that came with it, "" if none */
-	/* CLOCK_MONOTONIC since when each condition has not been met without a break; 0: it was */
+	/*
+	 * CLOCK_MONOTONIC since when each condition has not been met without a break; 0: it was.
+	 * One that is met only because its time is over (a delay inhibitor, an ask that then frees)
+	 * keeps it, or it would begin anew when something else holds the release.
+	 */
 	usec_t since[_CONDITION_MAX];
+	usec_t blocked; /* the same for block inhibitors alone: a delay before them does not count
+			 */
 };
 
 /* ---- what comes out ---- */
@@ -268,6 +274,7 @@ enum outcome {
 };
 
 #define CONDITION_VALUE_MAX 64
+#define CONDITION_NO_LIMIT "none" /* in `limit`: the settings ask for nothing */
 #define CONDITION_TEXT_MAX 200
 
 struct condition {
@@ -298,6 +305,7 @@ struct decision {
 	bool unsignalled;
 	bool draining;	/* VERDICT_WAIT: only for inhibitors and holders */
 	bool terminate; /* VERDICT_WAIT: only for holders, and some of them are to be ended */
+	bool blocked;	/* a block inhibitor is among what is in the way */
 	bool permanent; /* VERDICT_REFUSE: for a reason that only an admin can change */
 	struct release_settings settings; /* in force for this release */
 };
@@ -385,20 +393,23 @@ void policy_done(struct policy *policy);
 int policy_parse(const char *path, FILE *f, struct policy *policy, char **ret_error);
 
 /*
- * Reads all there is, over policy_init(). With @file only that. Else below @root ("" or "/" for the
- * host itself, or of an image): dcdd.conf of the first of DCDD_CONFIG_DIRS that has one, then
- * dcdd.conf.d/NAME.conf of all of them in the order of the names; the first directory's hides those
- * of the same name in the others, and one that is empty or a symlink to /dev/null is only that. No
- * file at all is fine. 0; -EINVAL as policy_parse(); or a negative errno, and *@ret_error
- * says which file (may be NULL).
+ * Reads all there is, over policy_init(), which it calls. With @file only that. Else below @root
+ * ("" or "/" for the host itself, or of an image): dcdd.conf of the first of DCDD_CONFIG_DIRS that
+ * has one, then dcdd.conf.d/NAME.conf of all of them in the order of the names; the first
+ * directory's hides those of the same name in the others, and one that is empty or a symlink to
+ * /dev/null is only that. No file at all is fine. Keys of a later file replace those of one before
+ * it; rules stand in the order of the files, but those of dcdd.conf behind all others. What
+ * contradicts each other is looked for in the whole, when everything was read. 0; -EINVAL as
+ * policy_parse(); or a negative errno, and *@ret_error says which file (may be NULL). After an
+ * error @policy is empty.
  */
 int policy_load(const char *root, const char *file, struct policy *policy, char **ret_error);
 
 /*
  * Writes the policy in the file's own syntax: every key of [daemon] and [release], and of each
  * rule what it sets itself, in the order in which they are tried; comments say where each rule is
- * from. Parsing that over policy_init() gives the same policy. Temporary rules are left out.
- * 0 or -EIO.
+ * from. Parsing that over policy_init() gives a policy that decides the same: a rule that one of
+ * another file hides is only mentioned. Temporary rules are left out. 0 or -EIO.
  */
 int policy_dump(const struct policy *policy, FILE *f);
 

@@ -77,6 +77,9 @@ struct release {
 	int32_t orphan;	   /* pid of that daemon's worker while the kernel does not let go of it */
 	unsigned rounds;   /* of the roll-back */
 	unsigned looks;	   /* while it is held: at what nobody tells of */
+	unsigned held_for; /* conditions that are not met, a bit each */
+	uint32_t cause;	   /* of the last failed attempt, to tell whether it is the same again */
+	unsigned same;	   /* tries in a row that failed for it */
 	uint64_t world;	   /* deferred: what the group looked like, to notice that it changed */
 	unsigned checks;   /* for the outcome of the last record */
 	usec_t settle_end; /* the kernel has had its time to act on the last record */

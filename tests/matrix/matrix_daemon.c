@@ -23,6 +23,9 @@ const char matrix_config[] = "[daemon]\n"
 			     "[release]\n"
 			     "block-timeout = 300ms\n"
 			     "retries = 0\n"
+			     "state-wait = 0\n"
+			     "headroom-wait = 0\n"
+			     "holders-wait = 0\n"
 			     "backoff-initial = 1ms\n"
 			     "backoff-max = 10ms\n";
 

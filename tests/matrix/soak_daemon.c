@@ -54,6 +54,9 @@ static char *config_text(struct soak *k)
 		     "retries = %u\n"
 		     "backoff-initial = 10ms\n"
 		     "backoff-max = 40ms\n"
+		     "state-wait = 100ms\n"
+		     "headroom-wait = 100ms\n"
+		     "holders-wait = 100ms\n"
 		     "recovery = %s\n"
 		     "ignore-unseen-processes = yes\n",
 		     c->settle_ms, c->refuse_hold_ms, HISTORY_MAX, c->concurrency,

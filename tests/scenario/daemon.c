@@ -67,8 +67,10 @@ _Noreturn static void become_daemon(struct scenario *s, const char *config, cons
 	(void)snprintf(notify, sizeof(notify), "%s/notify", s->dir);
 	(void)snprintf(log, sizeof(log), "%s/dcdd.stderr", s->dir);
 	argv[n++] = program;
-	argv[n++] = (char *)"--config";
-	argv[n++] = (char *)(uintptr_t)config;
+	if (config) {
+		argv[n++] = (char *)"--config";
+		argv[n++] = (char *)(uintptr_t)config;
+	}
 	argv[n++] = (char *)"--runtime-dir";
 	argv[n++] = runtime;
 	argv[n++] = (char *)"--state-dir";
@@ -111,7 +113,7 @@ void daemon_mounts(struct scenario *s, const char *shell_command)
 
 void daemon_launch(struct scenario *s, const char *config, const char *argument)
 {
-	const char *path;
+	const char *path = NULL;
 	char name[32];
 	pid_t pid;
 	int r;
@@ -120,8 +122,11 @@ void daemon_launch(struct scenario *s, const char *config, const char *argument)
 		scenario_fail(s, "a daemon is still running");
 	if (!config)
 		config = s->options->config ? s->options->config : "";
-	(void)snprintf(name, sizeof(name), "dcdd.%u.conf", s->n_files++);
-	path = scenario_file(s, name, config);
+	if (config != DAEMON_SYSTEM_CONFIG) {
+		(void)snprintf(name, sizeof(name), "dcdd.%u.conf", s->n_files++);
+		path = scenario_file(s, name, config);
+	}
+	s->config = path;
 	r = notify_socket(s);
 	if (r < 0)
 		scenario_fail(s, "cannot make the notify socket: %s", strerror(-r));
@@ -133,6 +138,18 @@ void daemon_launch(struct scenario *s, const char *config, const char *argument)
 	s->daemon = pid;
 	s->daemon_reaped = s->daemon_ready = false;
 	s->ended_id = 0; /* it counts from 1 */
+}
+
+const char DAEMON_SYSTEM_CONFIG[] = "as installed";
+
+void daemon_reload(struct scenario *s, const char *config)
+{
+	_cleanup_fclose_ FILE *f = s->config ? fopen(s->config, "we") : NULL;
+
+	if (!f || fputs(config, f) == EOF || fflush(f) != 0)
+		scenario_fail(s, "cannot write the daemon's configuration: %m");
+	if (kill(s->daemon, SIGHUP) < 0)
+		scenario_fail(s, "cannot signal the daemon: %m");
 }
 
 void daemon_start(struct scenario *s, const char *config)
@@ -314,17 +331,30 @@ void daemon_stop(struct scenario *s)
 		scenario_fail(s, "the daemon's log has \"%s\"", report);
 }
 
-uint64_t daemon_rss_kib(struct scenario *s)
+/* A line of the daemon's /proc/PID/status. */
+static uint64_t daemon_status_number(struct scenario *s, const char *name)
 {
 	char path[64], text[4096] = "";
-	const char *line;
+	const char *line, *value;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)s->daemon);
 	if (sysfs_get(path, text, sizeof(text)) == 0)
-		for (line = text; (line = strchr(line, '\n')); line++)
-			if (startswith(line + 1, "VmRSS:"))
-				return strtoull(line + 1 + strlen("VmRSS:"), NULL, 10);
-	scenario_fail(s, "no VmRSS in %s", path);
+		for (line = text; (line = strchr(line, '\n')); line++) {
+			value = startswith(line + 1, name);
+			if (value && *value == ':')
+				return strtoull(value + 1, NULL, 10);
+		}
+	scenario_fail(s, "no %s in %s", name, path);
+}
+
+uint64_t daemon_rss_kib(struct scenario *s)
+{
+	return daemon_status_number(s, "VmRSS");
+}
+
+uint64_t daemon_wakeups(struct scenario *s)
+{
+	return daemon_status_number(s, "voluntary_ctxt_switches");
 }
 
 void daemon_teardown(struct scenario *s)

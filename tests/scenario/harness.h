@@ -282,6 +282,10 @@ void host_acknowledge_violations(struct scenario *s);
  * NULL: the scenario's. @argument: one more argument, or NULL.
  */
 void daemon_start(struct scenario *s, const char *config);
+/* @config of a daemon without --config: it reads what daemon_mounts() has put in place. */
+extern const char DAEMON_SYSTEM_CONFIG[];
+/* Another text for the daemon's configuration file, and SIGHUP. */
+void daemon_reload(struct scenario *s, const char *config);
 void daemon_launch(struct scenario *s, const char *config, const char *argument);
 void daemon_wait_ready(struct scenario *s);
 
@@ -312,6 +316,9 @@ void daemon_wait_log(struct scenario *s, const char *text);
 
 /* Resident set of the daemon, in KiB. */
 uint64_t daemon_rss_kib(struct scenario *s);
+
+/* How often its thread has gone to sleep so far, that is: how often it was woken up. */
+uint64_t daemon_wakeups(struct scenario *s);
 
 /* ---- bus.c: what the daemon says of itself ---- */
 

@@ -41,6 +41,7 @@ struct scenario {
 	int daemon_status; /* of waitpid(), valid if daemon_reaped */
 	bool daemon_reaped;
 	bool daemon_ready;   /* it said READY=1 */
+	const char *config;  /* its configuration file, NULL: as installed */
 	char *daemon_mounts; /* shell script that runs it, or NULL; among keep */
 	int notify_fd;
 

@@ -14,7 +14,7 @@
 #define FREE_ALL                                                                                   \
 	"[release]\ndevdax = free\nfsdev = free\nunbound = free\nignore-unseen-processes = yes\n"
 /* Waiting and giving up in test time. */
-#define FREE_ALL_SOON FREE_ALL "retries = 2\nbackoff-initial = 50ms\nbackoff-max = 100ms\n"
+#define FREE_ALL_SOON FREE_ALL "holders-wait = 300ms\nbackoff-initial = 50ms\nbackoff-max = 100ms\n"
 
 static const struct scenario_options free_all = { .config = FREE_ALL };
 static const struct scenario_options free_all_soon = { .config = FREE_ALL_SOON };
@@ -164,7 +164,7 @@ SCENARIO(devdax_idle)
 /* One that nobody is seen to hold, but not everybody can be looked at: not freed. */
 SCENARIO(devdax_with_unseen_processes)
 {
-	_cleanup_json_ struct json_object *deferred = NULL;
+	_cleanup_json_ struct json_object *held = NULL;
 	struct host *before;
 	uint64_t since;
 
@@ -175,8 +175,8 @@ SCENARIO(devdax_with_unseen_processes)
 	before = host_save(s);
 	since = sim_log_next(s);
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	deferred = release_wait(s, TAG_A, "deferred", 10);
-	assert_reason(s, deferred, "cannot be looked into");
+	held = release_wait(s, TAG_A, "draining", 10);
+	assert_reason(s, held, "cannot be looked into");
 	assert_int_equal(sim_writes(s, since, "*", NULL, false), 0);
 	host_assert_same(s, before);
 }
@@ -197,7 +197,7 @@ SCENARIO(system_ram_with_unseen_processes)
 	release_collect_except(s, TAG_A, before, HOST_YOUNGEST);
 }
 
-static void held(struct scenario *s, const char *driver, bool map)
+static void refused_while_held(struct scenario *s, const char *driver, bool map)
 {
 	const char *device;
 	char text[32];
@@ -212,17 +212,17 @@ static void held(struct scenario *s, const char *driver, bool map)
 
 SCENARIO(devdax_open)
 {
-	held(s, "device_dax", false);
+	refused_while_held(s, "device_dax", false);
 }
 
 SCENARIO(devdax_mapped)
 {
-	held(s, "device_dax", true);
+	refused_while_held(s, "device_dax", true);
 }
 
 SCENARIO(fsdev_mapped)
 {
-	held(s, "fsdev_dax", true);
+	refused_while_held(s, "fsdev_dax", true);
 }
 
 /* Waited for while it holds, freed when it lets go. */
@@ -236,7 +236,7 @@ SCENARIO(devdax_holder_leaves)
 	device = sim_claim(s, "mem0", TAG_A, "device_dax", "offline");
 	pid = holder_start(s, device, true);
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	release_wait_state(s, TAG_A, "deferred", 10);
+	release_wait_state(s, TAG_A, "draining", 10);
 	holder_stop(s, pid);
 	release_wait_state(s, TAG_A, "ready", 10);
 	release_collect(s, TAG_A, before);
@@ -310,7 +310,7 @@ int main(void)
 		scenario_test_with(devdax_open, &free_all_soon),
 		scenario_test_with(devdax_mapped, &free_all_soon),
 		scenario_test_with(fsdev_mapped, &free_all_soon),
-		scenario_test_with(devdax_holder_leaves, &free_all_soon),
+		scenario_test_with(devdax_holder_leaves, &free_all),
 		scenario_test_with(fsdev_idle, &free_all),
 		scenario_test(fsdev_is_kept_by_default),
 		scenario_test_with(unbound, &free_all),

@@ -99,7 +99,7 @@ static void add_outcomes(struct sim *sim, uint64_t first, struct json_object *ar
 		log_add_number(entry, "dpa", outcome->event.dpa.start);
 		log_add_number(entry, "length", outcome->event.dpa.length);
 		log_add_string(entry, "tag", tag_format(&outcome->event.tag, tag));
-		log_add_string(entry, "outcome", outcome_to_string(outcome->outcome));
+		log_add_string(entry, "outcome", rule_outcome_to_string(outcome->outcome));
 		log_add_error(entry, outcome_to_error(outcome->outcome));
 		json_object_array_add(array, entry);
 	}

@@ -53,7 +53,7 @@ int command_number(struct json_object *request, const char *key, uint64_t *ret, 
 static const struct command *find_command(const char *name)
 {
 	static const struct command *const tables[] = { host_commands, device_commands,
-							admin_commands };
+							admin_commands, memory_commands };
 
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		for (const struct command *c = tables[i]; c->name; c++)

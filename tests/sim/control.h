@@ -25,6 +25,7 @@ struct command {
 extern const struct command host_commands[];
 extern const struct command device_commands[];
 extern const struct command admin_commands[];
+extern const struct command memory_commands[];
 
 /* Sets *@ret_error; returns @error. */
 int command_error(char **ret_error, int error, const char *format, ...) _printf_(3, 4);

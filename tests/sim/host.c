@@ -19,6 +19,8 @@
 #include "host.h"
 #include "uevent.h"
 
+#define PSI_PATH "/proc/pressure/memory"
+
 #define EXIT_SETUP 70
 #define EXIT_CANNOT_RUN 126
 #define EXIT_NOT_FOUND 127
@@ -143,6 +145,18 @@ static int bind_tracefs(struct host *host)
 	return 0;
 }
 
+/* The file that will be mounted over, twice. A kernel without PSI has no place for it. */
+static int make_psi(struct host *host)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	if (access(PSI_PATH, F_OK) < 0)
+		return 0;
+	snprintf(host->psi, sizeof(host->psi), "%s/pressure", host->dir);
+	fd = open(host->psi, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return fd < 0 ? complain("make", host->psi) : 0;
+}
+
 int host_prepare(struct host *host)
 {
 	const char *const dirs[] = { host->sys, host->dev, host->trace };
@@ -166,7 +180,9 @@ int host_prepare(struct host *host)
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		if (mkdir(dirs[i], 0755) < 0 && errno != EEXIST)
 			return complain("make", dirs[i]);
-	r = make_dev(host->dev);
+	r = make_psi(host);
+	if (r == 0)
+		r = make_dev(host->dev);
 	return r < 0 ? r : bind_tracefs(host);
 }
 
@@ -247,6 +263,8 @@ static int enter_namespaces(const struct host *host)
 		return complain("bind tracefs on", "/sys/kernel/tracing");
 	if (mount(host->dev, "/dev", "none", MS_BIND | MS_REC, NULL) < 0)
 		return complain("bind the private directory on", "/dev");
+	if (host->psi[0] && mount(host->psi, PSI_PATH, "none", MS_BIND, NULL) < 0)
+		return complain("bind the simulated pressure on", PSI_PATH);
 	return loopback_up();
 }
 
@@ -396,6 +414,10 @@ void host_cleanup(struct host *host)
 	(void)umount2(host->sys, MNT_DETACH);
 	(void)umount2(host->trace, MNT_DETACH);
 	(void)umount2(host->dev, MNT_DETACH);
+	if (host->psi[0]) {
+		(void)umount2(host->psi, MNT_DETACH);
+		(void)unlink(host->psi);
+	}
 	(void)rmdir(host->sys);
 	(void)rmdir(host->trace);
 	(void)rmdir(host->dev);

@@ -13,6 +13,7 @@ struct host {
 	char sys[64];	/* where the FUSE tree is mounted on our side */
 	char dev[64];	/* where the private /dev is, on our side */
 	char trace[64]; /* the tracefs directory, on our side */
+	char psi[64];	/* the file for /proc/pressure/memory, on our side; "": there is none */
 	int channel;	/* to the child until it runs the command */
 	pid_t pid;	/* the child, later the command */
 	int uevents;	/* uevent_send() socket in the child's network namespace */

@@ -202,6 +202,8 @@ static int simulate(struct sim *sim, const struct arguments *arguments, const ch
 	r = first_reset(sim, arguments);
 	if (r == 0)
 		r = fs_start(sim, &fs);
+	if (r == 0 && sim->host.psi[0])
+		r = psi_start(sim->host.psi, &sim->psi);
 	if (r == 0) {
 		r = -pthread_create(&records, NULL, records_main, sim);
 		records_run = r == 0;
@@ -238,6 +240,7 @@ static int simulate(struct sim *sim, const struct arguments *arguments, const ch
 		(void)pthread_join(records, NULL);
 	(void)sim_event_set(sim, false, NULL, &(char *){ NULL });
 	fs_stop(fs);
+	psi_stop(sim->psi);
 	r = print_violations(sim);
 	return status == 0 ? r : status;
 }

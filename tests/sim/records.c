@@ -24,7 +24,7 @@ int outcome_to_error(enum engine_outcome outcome)
 	return 0;
 }
 
-const char *outcome_to_string(enum engine_outcome outcome)
+const char *rule_outcome_to_string(enum engine_outcome outcome)
 {
 	static const char *const names[] = {
 		[ENGINE_STAGED] = "staged",	  [ENGINE_ADDED] = "added",
@@ -87,7 +87,7 @@ static void log_outcome(struct sim *sim, const struct sim_outcome *outcome)
 	log_add_string(entry, "tag", tag_format(&event->tag, tag));
 	log_add_number(entry, "dpa", event->dpa.start);
 	log_add_number(entry, "length", event->dpa.length);
-	log_add_string(entry, "outcome", outcome_to_string(outcome->outcome));
+	log_add_string(entry, "outcome", rule_outcome_to_string(outcome->outcome));
 	log_add_error(entry, outcome_to_error(outcome->outcome));
 }
 

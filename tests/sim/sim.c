@@ -336,6 +336,10 @@ int sim_reset(struct sim *sim, struct json_object *topology, enum engine_naming 
 	sim->settings = fresh;
 	sim->generation++;
 	sim->handled = sim->queued;
+	if (sim->psi) {
+		psi_set_present(sim->psi, true);
+		(void)psi_set(sim->psi, (const unsigned[_PSI_KIND_MAX]){ 0 }, false);
+	}
 	sim->next_retry = USEC_INFINITY;
 	(void)fault_clear(&sim->faults, 0);
 	log_clear(&sim->log);

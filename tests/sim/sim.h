@@ -13,6 +13,7 @@
 #include "host.h"
 #include "log.h"
 #include "probe.h"
+#include "psi.h"
 
 struct sim_settings {
 	unsigned rule_delay_ms;
@@ -64,6 +65,7 @@ struct sim {
 
 	/* Set before there are threads. */
 	struct host host;
+	struct psi *psi; /* NULL: the machine has none */
 	enum engine_naming start_naming;
 	int quit_fd; /* eventfd: wakes main() */
 };
@@ -132,7 +134,7 @@ void record_fill(struct probe_record *record, const struct dc_event *event);
 
 /* 0, -EBUSY, …: what the device is told; "added", "busy", …: what happened. */
 int outcome_to_error(enum engine_outcome outcome);
-const char *outcome_to_string(enum engine_outcome outcome);
+const char *rule_outcome_to_string(enum engine_outcome outcome);
 
 /* ---- io.c ---- */
 

@@ -14,6 +14,12 @@ static inline void assert_error(sd_bus_message *reply, const char *name)
 	assert_string_equal(error->name, name);
 }
 
+static inline void assert_error_says(sd_bus_message *reply, const char *name, const char *message)
+{
+	assert_error(reply, name);
+	assert_string_equal(sd_bus_message_get_error(reply)->message, message);
+}
+
 static inline void assert_no_error(sd_bus_message *reply)
 {
 	const sd_bus_error *error = sd_bus_message_get_error(reply);

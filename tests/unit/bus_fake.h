@@ -116,6 +116,15 @@ static inline sd_bus *fake_connect(void)
 	return client;
 }
 
+/* The client is somebody else from now on: the bus reads its uid when it connects. */
+static inline void fake_become(struct fake *f, uid_t uid)
+{
+	f->client = sd_bus_flush_close_unref(f->client);
+	assert_int_equal(seteuid(uid), 0);
+	f->client = fake_connect();
+	assert_int_equal(seteuid(0), 0);
+}
+
 /* Gives both ends a turn; waits 1 ms if the client has nothing to do. */
 static inline void fake_turn(struct fake *f)
 {
@@ -194,6 +203,8 @@ static inline void fake_stop(struct fake *f)
 		event_base_free(f->base);
 	fake_bus_kill(f);
 	inventory_free(f->inventory);
+	policy_done(&f->policy);
+	f->lease = safe_close(f->lease);
 	(void)snprintf(path, sizeof(path), "%s/bus.conf", f->dir);
 	(void)unlink(path);
 	(void)snprintf(path, sizeof(path), "%s/bus", f->dir);
@@ -233,6 +244,9 @@ static inline int fake_setup_policy(void **state, bool shipped_policy)
 		.rule = "keep-db",
 		.reason = "memory48 is in zone Normal",
 	};
+	f->lease = -EBADF;
+	f->snapshot = "{}\n";
+	policy_init(&f->policy);
 	f->base = event_base_new();
 	assert_non_null(f->base);
 	assert_int_equal(bus_new(f->base, &fake_ops, f, &f->bus), 0);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -38,6 +39,16 @@ struct fake {
 	int explain_result;
 	struct group_key explained; /* what explain() was last asked for */
 	unsigned explains, rescans;
+
+	/* What the last call of the kind was given, as one text; and how it ends. */
+	char answered[256], inhibited[512], ruled[512], removed[128];
+	int answer_result, reload_result, snapshot_result, inhibit_result, rule_result;
+	const char *error, *snapshot; /* *@ret_error of reload() and add_rule(); the document */
+	unsigned reloads;
+	int lease; /* our end of the last lease that was handed out, -EBADF: none */
+	struct inhibitor inhibitors[4];
+	size_t n_inhibitors;
+	struct policy policy;
 };
 
 static inline struct tag fake_tag(const char *s)
@@ -272,6 +283,110 @@ static inline int fake_ops_rescan(void *userdata)
 	return 0;
 }
 
+static inline int fake_ops_answer(uint64_t id, bool approve, const char *why, const char *who,
+				  void *userdata)
+{
+	struct fake *f = userdata;
+
+	(void)snprintf(f->answered, sizeof(f->answered), "%llu %s '%s' %s", (unsigned long long)id,
+		       approve ? "yes" : "no", why, who);
+	return f->answer_result;
+}
+
+static inline int fake_error(const struct fake *f, int result, char **ret_error)
+{
+	*ret_error = NULL;
+	if (result < 0 && f->error) {
+		*ret_error = strdup(f->error);
+		assert_non_null(*ret_error);
+	}
+	return result;
+}
+
+static inline int fake_ops_reload(char **ret_error, void *userdata)
+{
+	struct fake *f = userdata;
+
+	f->reloads++;
+	return fake_error(f, f->reload_result, ret_error);
+}
+
+static inline int fake_ops_snapshot(char **ret, void *userdata)
+{
+	struct fake *f = userdata;
+
+	if (f->snapshot_result < 0)
+		return f->snapshot_result;
+	*ret = strdup(f->snapshot);
+	assert_non_null(*ret);
+	return 0;
+}
+
+/* The daemon's end of the one before is closed: a test looks at one at a time. */
+static inline int fake_lease(struct fake *f)
+{
+	int fds[2];
+
+	f->lease = safe_close(f->lease);
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	f->lease = fds[0];
+	return fds[1];
+}
+
+/* Whether somebody has the other end. */
+static inline bool fake_lease_is_held(const struct fake *f)
+{
+	char c;
+
+	return f->lease >= 0 && read(f->lease, &c, 1) < 0 && errno == EAGAIN;
+}
+
+static inline int fake_ops_inhibit(const struct inhibitor *inhibitor, int *ret_fd, void *userdata)
+{
+	struct fake *f = userdata;
+
+	(void)snprintf(f->inhibited, sizeof(f->inhibited), "%s '%s' '%s' %s uid %u pid %d",
+		       inhibitor->scope, inhibitor->who, inhibitor->why,
+		       inhibit_mode_to_string(inhibitor->mode), inhibitor->uid, inhibitor->pid);
+	if (f->inhibit_result < 0)
+		return f->inhibit_result;
+	*ret_fd = fake_lease(f);
+	return 0;
+}
+
+static inline const struct inhibitor *fake_ops_inhibitors(size_t *ret_n, void *userdata)
+{
+	struct fake *f = userdata;
+
+	*ret_n = f->n_inhibitors;
+	return f->inhibitors;
+}
+
+static inline int fake_ops_add_rule(const char *name, const char *text, usec_t until,
+				    const char *who, int *ret_fd, char **ret_error, void *userdata)
+{
+	struct fake *f = userdata;
+
+	(void)snprintf(f->ruled, sizeof(f->ruled), "%s {%s} %llu %s%s", name, text,
+		       (unsigned long long)until, who, ret_fd ? " held" : "");
+	if (f->rule_result >= 0 && ret_fd)
+		*ret_fd = fake_lease(f);
+	return fake_error(f, f->rule_result, ret_error);
+}
+
+static inline int fake_ops_remove_rule(const char *name, const char *who, void *userdata)
+{
+	struct fake *f = userdata;
+
+	(void)snprintf(f->removed, sizeof(f->removed), "%s %s", name, who);
+	return f->rule_result;
+}
+
+static inline const struct policy *fake_ops_policy(void *userdata)
+{
+	return &((struct fake *)userdata)->policy;
+}
+
 static const struct bus_ops fake_ops = {
 	.inventory = fake_ops_inventory,
 	.next_release = fake_ops_next,
@@ -279,4 +394,12 @@ static const struct bus_ops fake_ops = {
 	.status = fake_ops_status,
 	.explain = fake_ops_explain,
 	.rescan = fake_ops_rescan,
+	.answer = fake_ops_answer,
+	.reload = fake_ops_reload,
+	.snapshot = fake_ops_snapshot,
+	.inhibit = fake_ops_inhibit,
+	.inhibitors = fake_ops_inhibitors,
+	.add_rule = fake_ops_add_rule,
+	.remove_rule = fake_ops_remove_rule,
+	.policy = fake_ops_policy,
 };

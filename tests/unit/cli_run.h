@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <limits.h>
+
 #include <json-c/json.h>
 
 #include "bus_fake.h"
@@ -41,13 +43,17 @@ static inline void run_read(int *fd, char *buf, size_t size)
 		*fd = safe_close(*fd);
 }
 
-/* Runs dcdctl with @args (NULL at the end) while the daemon's end of @f, which may be NULL, runs.
- */
-static inline void run_args(struct fake *f, struct run *ret, const char *const args[])
-{
-	int out[2], err[2], status, null;
-	usec_t end = now_usec(CLOCK_MONOTONIC) + FAKE_TIMEOUT_USEC;
+/* One that was begun, and may run on. */
+struct running {
 	pid_t pid;
+	int out, err;
+	usec_t end; /* when the test gives up */
+};
+
+static inline struct running run_start(struct run *ret, const char *const args[])
+{
+	struct running running = { .end = now_usec(CLOCK_MONOTONIC) + FAKE_TIMEOUT_USEC };
+	int out[2], err[2], null;
 
 	memset(ret, 0, sizeof(*ret));
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
@@ -56,39 +62,77 @@ static inline void run_args(struct fake *f, struct run *ret, const char *const a
 	assert_int_equal(fcntl(out[0], F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(fcntl(err[0], F_SETFL, O_NONBLOCK), 0);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
+	running.pid = fork();
+	assert_true(running.pid >= 0);
+	if (running.pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)dup2(null, STDIN_FILENO);
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(err[1], STDERR_FILENO);
+		/* What whoever started the test has open is not dcdctl's. */
+		(void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 		execv(program(), (char *const *)args);
 		_exit(127);
 	}
 	(void)close(null);
 	(void)close(out[1]);
 	(void)close(err[1]);
-	while (out[0] >= 0 || err[0] >= 0) {
-		if (now_usec(CLOCK_MONOTONIC) > end) {
-			(void)kill(pid, SIGKILL);
-			fail_msg("dcdctl does not end");
-		}
-		if (f)
-			fake_turn(f);
-		else
-			(void)poll(NULL, 0, 1);
-		if (out[0] >= 0)
-			run_read(&out[0], ret->out, sizeof(ret->out));
-		if (err[0] >= 0)
-			run_read(&err[0], ret->err, sizeof(ret->err));
+	running.out = out[0];
+	running.err = err[0];
+	return running;
+}
+
+/* Takes what it has printed by now; @f (may be NULL) gets a turn. */
+static inline void run_turn(struct fake *f, struct running *running, struct run *ret)
+{
+	if (now_usec(CLOCK_MONOTONIC) > running->end) {
+		(void)kill(running->pid, SIGKILL);
+		fail_msg("dcdctl does not end, or go on: %s%s", ret->out, ret->err);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (f)
+		fake_turn(f);
+	else
+		(void)poll(NULL, 0, 1);
+	if (running->out >= 0)
+		run_read(&running->out, ret->out, sizeof(ret->out));
+	if (running->err >= 0)
+		run_read(&running->err, ret->err, sizeof(ret->err));
+}
+
+#define run_until(f, running, ret, condition)                                                      \
+	do {                                                                                       \
+		while (!(condition))                                                               \
+			run_turn(f, running, ret);                                                 \
+	} while (0)
+
+static inline void run_finish(struct fake *f, struct running *running, struct run *ret)
+{
+	int status;
+
+	run_until(f, running, ret, running->out < 0 && running->err < 0);
+	assert_int_equal(waitpid(running->pid, &status, 0), running->pid);
 	assert_true(WIFEXITED(status));
 	ret->status = WEXITSTATUS(status);
 }
 
+/* Runs dcdctl with @args (NULL at the end) while the daemon's end of @f, which may be NULL, runs.
+ */
+static inline void run_args(struct fake *f, struct run *ret, const char *const args[])
+{
+	struct running running = run_start(ret, args);
+
+	run_finish(f, &running, ret);
+}
+
 #define run(f, ret, ...) run_args(f, ret, (const char *const[]){ "dcdctl", __VA_ARGS__, NULL })
+
+#define need_root()                                                                                \
+	do {                                                                                       \
+		if (geteuid() != 0) {                                                              \
+			print_message("skipped: only root may\n");                                 \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
 
 static inline void assert_ok(const struct run *r)
 {

@@ -31,6 +31,7 @@ struct run {
 	unsigned interfere_permille; /* another hand changes a block before a write */
 	unsigned retry_permille;     /* the device retries */
 	unsigned seed;
+	struct policy_facts facts;
 	int save_error; /* of the undo journal */
 	char *disk;	/* its content; NULL: there is none */
 	size_t disk_size;
@@ -49,9 +50,13 @@ static inline unsigned draw(struct run *run, unsigned n)
 
 static inline struct machine_input input(struct run *run)
 {
-	return (struct machine_input){
-		.now = run->now, .policy = &run->policy, .inventory = run->inv, .hint = ""
-	};
+	run->facts.now = run->now;
+	run->facts.realtime = run->now;
+	return (struct machine_input){ .now = run->now,
+				       .policy = &run->policy,
+				       .inventory = run->inv,
+				       .facts = &run->facts,
+				       .hint = "" };
 }
 
 static inline void scan(struct run *run)

@@ -19,38 +19,75 @@
 #define DEVICES 3
 #define STRIDE (8 * BLOCK)
 #define TAG "5be13bce-0000-4000-8000-00000000000a"
+#define OTHER_TAG "ffffffff-0000-0000-0000-000000000000"
+#define SERIAL 4711
+
+/* When the decisions are made. */
+#define NOW (100000 * USEC_PER_SEC)
+#define WALL (UINT64_C(1795435200) * USEC_PER_SEC) /* Monday, 2026-11-23 12:00:00 UTC */
+#define OWN_PID 4242
 
 /*
  * A host of up to DEVICES devices that claim one tag group. Device i has two extents, at
  * i * STRIDE two blocks long, and behind a gap one more block: blocks 0, 1 and 4 of its stride.
- * An extent of another tag lies behind each of them, in blocks 6 and 7.
+ * An extent of another tag lies behind the last of them, in blocks 6 and 7; a device of its own,
+ * dax0.9, may claim that.
  */
 struct host {
 	struct inventory inv;
 	struct tag_group group;
 	struct memdev memdevs[1];
-	struct region regions[1];
-	struct extent extents[3 * DEVICES];
-	struct dax_device devices[DEVICES];
-	struct mapping mappings[3 * DEVICES];
-	struct memory_block blocks[3 * DEVICES];
+	struct region regions[2];
+	struct extent extents[2 * DEVICES + 1];
+	struct dax_device devices[DEVICES + 1];
+	struct mapping mappings[3 * DEVICES + 1];
+	struct memory_block blocks[3 * DEVICES + 2];
 	struct holder holders[3 * DEVICES];
 	struct numa_node nodes[4];
+	struct huge_pages huge[4];
 };
 
 enum {
-	UNTAGGED = 1 << 0, /* the extents have no tag */
-	OUTSIDE = 1 << 1,  /* the last device also claims the other tag's extent */
-	MERGED = 1 << 2, /* its first mapping spans its extent and what follows, see host_build() */
-	CUT = 1 << 3,	 /* its second mapping was not seen */
+	UNTAGGED = 1 << 0,	/* the extents have no tag */
+	OUTSIDE = 1 << 1,	/* the last device also claims the other tag's extent */
+	MERGED = 1 << 2,	/* its first mapping spans its extent and what follows */
+	CUT = 1 << 3,		/* its second mapping was not seen */
 	NO_BLOCK_SIZE = 1 << 4, /* the host's block size could not be read */
-	UNSEEN = 1 << 12,	/* two processes could not be looked into */
-	LEFTOVER = 1 << 13,	/* a block below its first extent is in use without a device */
 	ONE_CLAIMS = 1 << 5,	/* only the first extent is claimed; the device is this long */
 	WRAPS = 1 << 6,		/* its first mapping runs over the end of the address space */
 	NO_MEMDEV = 1 << 7,	/* the region's device is not known */
-	BROKEN = 1 << 14,	/* something of the region could not be read */
+	UNSEEN = 1 << 8,	/* two processes could not be looked into */
+	LEFTOVER = 1 << 9,	/* a block below its first extent is in use without a device */
+	BROKEN = 1 << 10,	/* something of the region could not be read */
+	SHARABLE = 1 << 11,	/* its extents may be shared with other hosts */
+	NOT_SHARABLE = 1 << 12, /* they may not; with neither of the two it is not known */
+	PARTITION_A = 1 << 13,	/* the region's mode is an older kernel's dynamic_ram_a, not _1 */
+	NO_PARTITION = 1 << 14, /* the region's mode does not say which partition it is over */
+	NO_PSI = 1 << 15,	/* the host cannot tell its memory pressure */
+	MEMMAP = 1 << 16,	/* the devices have their page array in themselves */
+	NO_NODES = 1 << 17,	/* what the nodes have could not be read */
+	OTHER_BROKEN = 1 << 18, /* the other tag is in a region of its own, not all of it read */
 };
+
+/* What is to become of one condition. */
+struct want {
+	char outcome; /* m met (also if nothing is given), w wait, r refuse, * any */
+	const char *measured, *limit, *text; /* parts of them, NULL: any */
+	usec_t deadline, again, again_wall;  /* 0: any */
+};
+
+#define WAITS(...)                                                                                 \
+	{                                                                                          \
+		.outcome = 'w', __VA_ARGS__                                                        \
+	}
+#define REFUSES(...)                                                                               \
+	{                                                                                          \
+		.outcome = 'r', __VA_ARGS__                                                        \
+	}
+#define ANY                                                                                        \
+	{                                                                                          \
+		.outcome = '*'                                                                     \
+	}
 
 struct test_case {
 	const char *name;
@@ -64,12 +101,20 @@ struct test_case {
 	 */
 	const char *blocks[DEVICES];
 	int node[DEVICES]; /* target node, 0: node 1 */
+	const char *other; /* blocks of dax0.9, NULL: there is none */
+	int other_node;	   /* 0: node 1 */
 	struct holder holders[3];
-	struct numa_node nodes[4];
+	struct numa_node nodes[4]; /* none: room for everything */
+	struct huge_pages huge[4];
 	unsigned flags;
+	struct policy_facts facts; /* times of 0: NOW and WALL */
+	struct policy_request request;
+
 	enum verdict verdict;
-	const char *rule;
-	const char *reason;
+	const char *rule;   /* NULL: "default" */
+	const char *reason; /* a part of it */
+	struct want want[_CONDITION_MAX];
+	bool terminate;
 };
 
 static inline void add_block(struct host *host, struct dax_device *device, uint64_t number,
@@ -118,7 +163,7 @@ static inline void add_mapping(struct host *host, struct dax_device *device, uin
 }
 
 static inline void add_extent(struct host *host, const struct tag *tag, uint64_t offset,
-			      uint64_t length, uint32_t device)
+			      uint64_t length, uint32_t device, unsigned flags)
 {
 	struct extent *extent = &host->extents[host->inv.n_extents++];
 
@@ -127,46 +172,53 @@ static inline void add_extent(struct host *host, const struct tag *tag, uint64_t
 		.tag = *tag,
 		.hpa = { .start = BASE + offset, .length = length },
 		.dpa = { .start = offset, .length = length },
+		.sharable = flags & SHARABLE	   ? 1
+			    : flags & NOT_SHARABLE ? 0
+						   : -1,
 	};
 	snprintf(extent->name, sizeof(extent->name), "extent0.%u", host->inv.n_extents);
 }
 
 static inline enum dax_mode letter_mode(char letter)
 {
-	switch (letter) {
-	case 's':
-		return DAX_MODE_SYSTEM_RAM;
-	case 'd':
-		return DAX_MODE_DEVDAX;
-	case 'f':
-		return DAX_MODE_FSDEV;
-	case 'u':
-		return DAX_MODE_UNBOUND;
-	case 'o':
-		return DAX_MODE_OTHER;
-	default:
+	static const char letters[] = "usdfo"; /* in the order of enum dax_mode */
+	const char *at = strchr(letters, letter);
+
+	if (!letter || !at)
 		fail_msg("no such mode: %c", letter);
-		return _DAX_MODE_MAX;
-	}
+	return at ? (enum dax_mode)(at - letters) : _DAX_MODE_MAX;
 }
 
-static inline void add_device(struct host *host, const struct test_case *c, uint32_t i)
+/* A device without anything yet. */
+static inline struct dax_device *begin_device(struct host *host, enum dax_mode mode, int node,
+					      unsigned number, unsigned flags)
 {
 	static const char *const drivers[_DAX_MODE_MAX] = { "", "kmem", "device_dax", "fsdev_dax",
 							    "shiny_dax" };
 	struct dax_device *device = &host->devices[host->inv.n_devices++];
-	const char *blocks = c->blocks[i] ? c->blocks[i] : "";
-	uint64_t offset = i * STRIDE, first = (BASE + offset) / BLOCK;
 
 	*device = (struct dax_device){
-		.mode = letter_mode(c->modes[i]),
-		.target_node = c->node[i] ? c->node[i] : 1,
+		.mode = mode,
+		.target_node = node ? node : 1,
+		.align = 2 * MiB,
+		.memmap_on_memory = flags & MEMMAP ? 1 : 0,
 		.first_mapping = host->inv.n_mappings,
 		.first_block = host->inv.n_blocks,
 		.first_holder = host->inv.n_holders,
 	};
-	snprintf(device->name, sizeof(device->name), "dax0.%u", i + 1);
-	(void)str_copy(device->driver, sizeof(device->driver), drivers[device->mode]);
+	snprintf(device->name, sizeof(device->name), "dax0.%u", number);
+	(void)str_copy(device->driver, sizeof(device->driver), drivers[mode]);
+	return device;
+}
+
+static inline void add_device(struct host *host, const struct test_case *c, uint32_t i)
+{
+	struct dax_device *device = begin_device(host, letter_mode(c->modes[i]), c->node[i], i + 1,
+						 c->flags);
+	const char *blocks = c->blocks[i] ? c->blocks[i] : "";
+	uint64_t offset = i * STRIDE, first = (BASE + offset) / BLOCK;
+
+	device->tag = host->extents[0].tag;
 	/* MERGED: with the gap behind, which no extent covers; it has to be seen at its start. */
 	add_mapping(host, device, BASE + offset, (c->flags & MERGED ? 4 : 2) * BLOCK);
 	if (!(c->flags & ONE_CLAIMS))
@@ -188,45 +240,111 @@ static inline void add_device(struct host *host, const struct test_case *c, uint
 		}
 }
 
+/* dax0.9, which claims the extent of the other tag. */
+static inline void add_other(struct host *host, const struct test_case *c, uint64_t offset)
+{
+	struct dax_device *device = begin_device(host, DAX_MODE_SYSTEM_RAM, c->other_node, 9,
+						 c->flags);
+
+	device->tag = host->extents[host->inv.n_extents - 1].tag;
+	add_mapping(host, device, BASE + offset, 2 * BLOCK);
+	for (uint32_t b = 0; b < 2 && c->other[b]; b++)
+		add_block(host, device, (BASE + offset) / BLOCK + b, c->other[b]);
+}
+
+static inline void build_region(const struct test_case *c, struct host *host)
+{
+	struct region *region = &host->regions[0];
+
+	(void)str_copy(host->memdevs[0].name, sizeof(host->memdevs[0].name), "mem0");
+	host->memdevs[0].serial = SERIAL;
+	(void)str_copy(region->name, sizeof(region->name), "region0");
+	(void)str_copy(region->dax_region, sizeof(region->dax_region), "dax_region0");
+	(void)str_copy(region->mode, sizeof(region->mode),
+		       c->flags & PARTITION_A	 ? "dynamic_ram_a"
+		       : c->flags & NO_PARTITION ? "dynamic_ram"
+						 : "dynamic_ram_2");
+	region->memdev = c->flags & NO_MEMDEV ? INVENTORY_NONE : 0;
+	if (c->flags & BROKEN) {
+		region->error = -EIO;
+		(void)str_copy(region->error_path, INVENTORY_PATH_MAX,
+			       "bus/cxl/devices/dax_region0/dax0.7/size");
+	}
+}
+
+static inline void build_nodes(const struct test_case *c, struct host *host)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(c->nodes) && c->nodes[i].total; i++)
+		host->nodes[host->inv.n_nodes++] = c->nodes[i];
+	if (host->inv.n_nodes > 0 || c->flags & NO_NODES)
+		return;
+	for (int i = 0; i < 4; i++)
+		host->nodes[host->inv.n_nodes++] = (struct numa_node){
+			.id = i,
+			.total = i ? 12 * BLOCK : 64 * GiB,
+			.free = i ? 12 * BLOCK : 32 * GiB,
+		};
+}
+
+/* The last extent, and the device that claims it, are in a region that could not be read whole. */
+static inline void split_region(struct host *host)
+{
+	struct region *first = &host->regions[0], *second = &host->regions[host->inv.n_regions++];
+
+	*second = *first;
+	(void)str_copy(second->name, sizeof(second->name), "region1");
+	(void)str_copy(second->dax_region, sizeof(second->dax_region), "dax_region1");
+	second->error = -EIO;
+	(void)str_copy(second->error_path, INVENTORY_PATH_MAX,
+		       "bus/cxl/devices/dax_region1/dax1.7/size");
+	second->n_extents = second->n_devices = 1;
+	second->first_extent = --first->n_extents;
+	second->first_device = --first->n_devices;
+	host->extents[second->first_extent].region = 1;
+	host->devices[second->first_device].region = 1;
+}
+
 static inline void host_build(const struct test_case *c, struct host *ret)
 {
 	struct tag tag = { 0 }, other;
-	size_t n = strlen(c->modes);
+	const uint32_t n = (uint32_t)strlen(c->modes);
+	const uint64_t behind = (MAX(n, 1u) - 1) * STRIDE + 6 * BLOCK;
 	struct inventory *inv = &ret->inv;
 
 	*ret = (struct host){ 0 };
 	if (!(c->flags & UNTAGGED))
 		assert_int_equal(tag_parse(TAG, &tag), 0);
-	assert_int_equal(tag_parse("ffffffff-0000-0000-0000-000000000000", &other), 0);
+	assert_int_equal(tag_parse(OTHER_TAG, &other), 0);
 	inv->block_size = c->flags & NO_BLOCK_SIZE ? 0 : BLOCK;
 	inv->n_unseen = c->flags & UNSEEN ? 2 : 0;
-	(void)str_copy(ret->memdevs[0].name, sizeof(ret->memdevs[0].name), "mem0");
-	(void)str_copy(ret->regions[0].name, sizeof(ret->regions[0].name), "region0");
-	ret->regions[0].memdev = c->flags & NO_MEMDEV ? INVENTORY_NONE : 0;
-	if (c->flags & BROKEN) {
-		ret->regions[0].error = -EIO;
-		(void)str_copy(ret->regions[0].error_path, INVENTORY_PATH_MAX,
-			       "bus/cxl/devices/dax_region0/dax0.7/size");
-	}
-	for (uint32_t i = 0; i < MAX(n, (size_t)1); i++) {
+	build_region(c, ret);
+	for (uint32_t i = 0; i < MAX(n, 1u); i++) {
 		uint32_t device = i < n ? i : INVENTORY_NONE;
 
-		add_extent(ret, &tag, i * STRIDE, 2 * BLOCK, device);
+		add_extent(ret, &tag, i * STRIDE, 2 * BLOCK, device, c->flags);
 		add_extent(ret, &tag, i * STRIDE + 4 * BLOCK, BLOCK,
-			   c->flags & ONE_CLAIMS ? INVENTORY_NONE : device);
+			   c->flags & ONE_CLAIMS ? INVENTORY_NONE : device, c->flags);
 	}
 	ret->group.n_extents = inv->n_extents;
-	add_extent(ret, &other, (MAX(n, (size_t)1) - 1) * STRIDE + 6 * BLOCK, 2 * BLOCK,
-		   c->flags & OUTSIDE ? (uint32_t)n - 1 : INVENTORY_NONE);
+	add_extent(ret, &other, behind, 2 * BLOCK,
+		   c->other		? n
+		   : c->flags & OUTSIDE ? n - 1
+					: INVENTORY_NONE,
+		   0);
 	for (uint32_t i = 0; i < n; i++)
 		add_device(ret, c, i);
-	for (size_t i = 0; i < ARRAY_SIZE(c->nodes) && c->nodes[i].total; i++)
-		ret->nodes[inv->n_nodes++] = c->nodes[i];
+	if (c->other)
+		add_other(ret, c, behind);
+	build_nodes(c, ret);
+	for (size_t i = 0; i < ARRAY_SIZE(c->huge) && c->huge[i].total; i++)
+		ret->huge[inv->n_hugepages++] = c->huge[i];
 	ret->regions[0].n_extents = inv->n_extents;
 	ret->regions[0].n_devices = inv->n_devices;
+	inv->n_memdevs = inv->n_regions = 1;
+	if (c->flags & OTHER_BROKEN)
+		split_region(ret);
 
 	/* As a scan leaves them: an array without elements is NULL. */
-	inv->n_memdevs = inv->n_regions = 1;
 	inv->memdevs = ret->memdevs;
 	inv->regions = ret->regions;
 	inv->extents = ret->extents;
@@ -235,10 +353,23 @@ static inline void host_build(const struct test_case *c, struct host *ret)
 	inv->blocks = inv->n_blocks ? ret->blocks : NULL;
 	inv->holders = inv->n_holders ? ret->holders : NULL;
 	inv->nodes = inv->n_nodes ? ret->nodes : NULL;
+	inv->hugepages = inv->n_hugepages ? ret->huge : NULL;
 	if (c->flags & LEFTOVER) {
 		inv->extents[0].leftover = true;
 		inv->extents[0].leftover_block = 4711;
 	}
+}
+
+/* The facts of a case, completed. */
+static inline struct policy_facts case_facts(const struct test_case *c)
+{
+	struct policy_facts facts = c->facts;
+
+	facts.now = facts.now ? facts.now : NOW;
+	facts.realtime = facts.realtime ? facts.realtime : WALL;
+	facts.pressure_known = !(c->flags & NO_PSI);
+	facts.own_pid = OWN_PID;
+	return facts;
 }
 
 static inline void parse(const char *conf, struct policy *ret)
@@ -252,7 +383,7 @@ static inline void parse(const char *conf, struct policy *ret)
 	f = fmemopen((void *)(uintptr_t)conf, strlen(conf), "r");
 	assert_non_null(f);
 	if (policy_parse("conf", f, ret, &error) < 0)
-		fail_msg("%s", error);
+		fail_msg("%s\nfor\n%s", error ? error : "?", conf);
 }
 
 #define NODE(id_, total_, free_, reclaimable_)                                                     \
@@ -262,37 +393,3 @@ static inline void parse(const char *conf, struct policy *ret)
 #define ALL_FREE "[release]\ndevdax = free\nfsdev = free\nunbound = free\n"
 #define NO_HEADROOM "[release]\nheadroom = 0\nheadroom-percent = 0%\n"
 #define ONLY_BYTES(size) "[release]\nheadroom = " size "\nheadroom-percent = 0%\n"
-
-static inline void assert_reason_is_sentence(const char *reason)
-{
-	size_t n = strnlen(reason, DECISION_REASON_MAX);
-
-	assert_true(n >= 10 && n <= DECISION_REASON_MAX - 2); /* neither empty nor cut */
-	assert_int_not_equal(reason[n - 1], '.');
-	for (size_t i = 0; i < n; i++)
-		assert_true(reason[i] >= 0x20 && reason[i] <= 0x7e);
-}
-
-/* Decides each case and compares. */
-static inline void run_cases(const struct test_case *cases, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct test_case *c = &cases[i];
-		const char *rule = c->rule ? c->rule : "default";
-		struct decision decision;
-		struct policy policy;
-		struct host host;
-
-		host_build(c, &host);
-		parse(c->conf, &policy);
-		policy_decide(&host.inv, &host.group, &policy, &decision);
-		if (decision.verdict != c->verdict || !streq(decision.rule, rule) ||
-		    (c->reason && !strstr(decision.reason, c->reason)))
-			fail_msg("%s:\ngot %s by %s: %s\nnot %s by %s: %s", c->name,
-				 verdict_to_string(decision.verdict), decision.rule,
-				 decision.reason, verdict_to_string(c->verdict), rule,
-				 c->reason ? c->reason : "");
-		assert_reason_is_sentence(decision.reason);
-		policy_done(&policy);
-	}
-}

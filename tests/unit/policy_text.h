@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <inttypes.h>
+
 #include "policy/settings.h"
 
 static inline void policy_text_section(FILE *f, enum config_section section, const void *base)
@@ -18,7 +20,26 @@ static inline void policy_text_section(FILE *f, enum config_section section, con
 	fputc('\n', f);
 }
 
-/* The caller frees it. */
+static inline void policy_text_release(FILE *f, const struct release_settings *settings)
+{
+	policy_text_section(f, SECTION_RELEASE, settings);
+	fprintf(f, " other=%d\n", settings->action[DAX_MODE_OTHER]);
+}
+
+static inline void policy_text_rule(FILE *f, const struct policy_rule *rule)
+{
+	fprintf(f, "%s gives", rule->name);
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (rule_gives(rule, &config_keys[i]))
+			fprintf(f, " %s", config_keys[i].name);
+	if (rule->temporary)
+		fprintf(f, ", temporary by %s until %" PRIu64, rule->who, rule->until);
+	fputc('\n', f);
+	policy_text_section(f, SECTION_RULE, rule);
+	policy_text_release(f, &rule->settings);
+}
+
+/* The caller frees it. Where the rules stand is not in it: that differs between equal policies. */
 static inline char *policy_text(const struct policy *policy)
 {
 	char *text = NULL;
@@ -28,16 +49,9 @@ static inline char *policy_text(const struct policy *policy)
 	if (!f)
 		abort();
 	policy_text_section(f, SECTION_DAEMON, policy);
-	policy_text_section(f, SECTION_RELEASE, &policy->defaults);
-	fprintf(f, " other=%d\n", policy->defaults.action[DAX_MODE_OTHER]);
-	for (size_t i = 0; i < policy->n_rules; i++) {
-		const struct policy_rule *rule = &policy->rules[i];
-
-		fprintf(f, "%s %llx\n", rule->name, (unsigned long long)rule->set);
-		policy_text_section(f, SECTION_RULE, rule);
-		policy_text_section(f, SECTION_RELEASE, &rule->settings);
-		fprintf(f, " other=%d\n", rule->settings.action[DAX_MODE_OTHER]);
-	}
+	policy_text_release(f, &policy->defaults);
+	for (size_t i = 0; i < policy->n_rules; i++)
+		policy_text_rule(f, &policy->rules[i]);
 	fclose(f);
 	return text;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Inventories of random but possible hosts, in random order, linked: groups of several extents,
- * claimed or not, untagged ones, blocks, holders. The seed is printed when a test fails.
+ * claimed or not, untagged ones, blocks, holders, mounts, huge pages. The seed is printed when a
+ * test fails.
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 
 #define RANDOM_BLOCK_SIZE (128 * MiB)
 #define RANDOM_EXTENTS_PER_REGION 40
+#define RANDOM_HOLDERS_PER_DEVICE 2
 #define RANDOM_REGION_SIZE (UINT64_C(64) * GiB)
 
 struct random_state {
@@ -64,6 +66,31 @@ static inline struct tag random_tag(uint32_t n)
 	return tag;
 }
 
+/* A process that has @device open or mapped, or a mount of it. */
+static inline void random_holder(struct random_state *r, struct inventory *inv, uint32_t device)
+{
+	struct holder *h = &inv->holders[inv->n_holders++];
+
+	*h = (struct holder){
+		.device = device,
+		.pid = (int32_t)random_below(r, 30000) + 1,
+		.mounted = random_below(r, 4) == 0,
+	};
+	if (h->mounted) {
+		(void)snprintf(h->path, sizeof(h->path), "/mnt/%u", device);
+		(void)snprintf(h->fstype, sizeof(h->fstype), "famfs");
+		return;
+	}
+	h->start = random_below(r, 1000000);
+	h->open = random_below(r, 2);
+	h->mapped = !h->open || random_below(r, 2);
+	(void)snprintf(h->comm, sizeof(h->comm), "holder");
+	if (random_below(r, 3) == 0)
+		return;
+	(void)snprintf(h->unit, sizeof(h->unit), "user%u.service", random_below(r, 4));
+	(void)snprintf(h->cgroup, sizeof(h->cgroup), "/system.slice/%s", h->unit);
+}
+
 /* Claims for @device every extent in @inv of @region from @first on with number @tag in cookie. */
 static inline void random_claim(struct random_state *r, struct inventory *inv, uint32_t region,
 				uint32_t first_extent, uint32_t tag)
@@ -79,6 +106,7 @@ static inline void random_claim(struct random_state *r, struct inventory *inv, u
 	(void)snprintf(d->driver, sizeof(d->driver), "driver%d", (int)d->mode);
 	d->align = 2 * MiB;
 	d->target_node = 1;
+	d->memmap_on_memory = (int32_t)random_below(r, 3) - 1;
 	d->dev_major = 254;
 	d->dev_minor = index;
 	d->first_mapping = inv->n_mappings;
@@ -102,14 +130,9 @@ static inline void random_claim(struct random_state *r, struct inventory *inv, u
 	}
 	d->n_mappings = inv->n_mappings - d->first_mapping;
 	random_shuffle(r, inv->mappings + d->first_mapping, d->n_mappings, sizeof(*inv->mappings));
-	if (random_below(r, 3) == 0)
-		inv->holders[inv->n_holders++] = (struct holder){
-			.device = index,
-			.pid = (int32_t)random_below(r, 30000) + 1,
-			.open = random_below(r, 2),
-			.mapped = random_below(r, 2),
-			.comm = "holder",
-		};
+	for (unsigned i = 0; i < RANDOM_HOLDERS_PER_DEVICE; i++)
+		if (random_below(r, 5) == 0)
+			random_holder(r, inv, index);
 }
 
 static inline void random_region(struct random_state *r, struct inventory *inv, uint32_t index)
@@ -138,6 +161,7 @@ static inline void random_region(struct random_state *r, struct inventory *inv, 
 		(void)snprintf(e->name, sizeof(e->name), "extent%u.%u", index, i + 1);
 		e->region = index;
 		e->tag = random_tag(random_below(r, n_tags));
+		e->sharable = tag_is_null(&e->tag) ? 0 : (int32_t)random_below(r, 3) - 1;
 		e->hpa = (struct range){ region->hpa.start + offset, RANDOM_BLOCK_SIZE };
 		e->dpa = (struct range){ region->dpa.start + offset, RANDOM_BLOCK_SIZE };
 		offset += RANDOM_BLOCK_SIZE;
@@ -191,8 +215,10 @@ static inline struct inventory *random_inventory_raw(struct random_state *r)
 	inv->devices = random_array(max_devices, sizeof(*inv->devices));
 	inv->mappings = random_array(max_extents, sizeof(*inv->mappings));
 	inv->blocks = random_array(max_extents, sizeof(*inv->blocks));
-	inv->holders = random_array(max_devices, sizeof(*inv->holders));
+	inv->holders = random_array((size_t)max_devices * RANDOM_HOLDERS_PER_DEVICE,
+				    sizeof(*inv->holders));
 	inv->nodes = random_array(3, sizeof(*inv->nodes));
+	inv->hugepages = random_array(6, sizeof(*inv->hugepages));
 
 	inv->n_memdevs = 1 + random_below(r, 4);
 	for (uint32_t i = 0; i < inv->n_memdevs; i++) {
@@ -209,11 +235,23 @@ static inline struct inventory *random_inventory_raw(struct random_state *r)
 			.total = GiB,
 			.free = random_below(r, 1u << 30),
 		};
+	for (uint32_t i = 0; i < 2 * inv->n_nodes; i++) {
+		struct huge_pages pool = {
+			.node = inv->nodes[i / 2].id,
+			.size = i % 2 ? GiB : 2 * MiB,
+			.total = 1 + random_below(r, 100),
+		};
+
+		pool.free = random_below(r, (uint32_t)pool.total + 1);
+		if (random_below(r, 2))
+			inv->hugepages[inv->n_hugepages++] = pool;
+	}
 	/* Devices, regions and memdevs are pointed to by index and stay; the rest comes in any
 	 * order. */
 	random_shuffle(r, inv->extents, inv->n_extents, sizeof(*inv->extents));
 	random_shuffle(r, inv->blocks, inv->n_blocks, sizeof(*inv->blocks));
 	random_shuffle(r, inv->holders, inv->n_holders, sizeof(*inv->holders));
+	random_shuffle(r, inv->hugepages, inv->n_hugepages, sizeof(*inv->hugepages));
 	return inv;
 }
 

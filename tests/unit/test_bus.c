@@ -70,6 +70,9 @@ static void test_manager_properties(void **state)
 	assert_int_equal(get_uint64(f, path, interface, "TotalBytes"), 1152 * MiB);
 	assert_int_equal(get_uint64(f, path, interface, "ClaimedBytes"), 896 * MiB);
 	assert_int_equal(get_uint64(f, path, interface, "LastScan"), 1234567);
+	assert_false(get_bool(f, path, interface, "DryRun"));
+	f->policy.dry_run = 1;
+	assert_true(get_bool(f, path, interface, "DryRun"));
 
 	inventory_free(f->inventory);
 	f->inventory = NULL;
@@ -108,13 +111,15 @@ static void test_list_releases(void **state)
 		"Reason='memory41 goes offline';RetryWanted=true ;Records=3 ;FirstRecord=1000 ;"
 		"LastRecord=3000 ;Entered=2000 ;Deadline=18446744073709551615 ;Attempts=1 ;"
 		"Bytes=402653184 ;Extents=2 ;Blocks=3 ;BlocksOffline=1 ;Rule='default';"
-		"Devices=['dax0.1'];Recovered=false ;LeftoverCount=0 ;Leftovers=[];]"
+		"RuleSource='';Devices=['dax0.1'];Recovered=false ;LeftoverCount=0 ;Leftovers=[];"
+		"Conditions=[];]"
 		"[Path='/org/dcdd1/release/8';Id=8 ;Tag='';Memdev='mem0';"
 		"Region='region0';DpaStart=1073741824 ;DpaLength=268435456 ;State='deferred';"
 		"Reason='memory41 goes offline';RetryWanted=false ;Records=3 ;FirstRecord=1000 ;"
 		"LastRecord=3000 ;Entered=2000 ;Deadline=18446744073709551615 ;Attempts=1 ;"
 		"Bytes=402653184 ;Extents=2 ;Blocks=3 ;BlocksOffline=1 ;Rule='default';"
-		"Devices=[];Recovered=true ;LeftoverCount=0 ;Leftovers=[];]]");
+		"RuleSource='';Devices=[];Recovered=true ;LeftoverCount=0 ;Leftovers=[];"
+		"Conditions=[];]]");
 }
 
 static void test_list_groups(void **state)
@@ -200,15 +205,42 @@ static void test_explain(void **state)
 {
 	struct fake *f = fake_get(state);
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *lines = NULL, *expected = NULL;
 	struct tag b = fake_tag(FAKE_TAG_B);
 
+	(void)str_copy(f->decision.rule_source, sizeof(f->decision.rule_source), "/a/dcdd.conf:7");
+	f->decision.n_conditions = 2;
+	f->decision.conditions[0] = (struct condition){
+		.kind = CONDITION_HEADROOM,
+		.outcome = OUTCOME_MET,
+		.measured = "4G available after",
+		.limit = "at least 2G",
+		.text = "enough stays",
+	};
+	f->decision.conditions[1] = (struct condition){
+		.kind = CONDITION_HOLDERS,
+		.outcome = OUTCOME_REFUSE,
+		.measured = "1 process",
+		.limit = "none",
+		.text = "dax1.1 is held by \x1b[2J",
+	};
 	reply = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Explain", "s",
 			    FAKE_TAG_B);
 	assert_no_error(reply);
 	text = dump(reply);
-	assert_string_equal(text, "[Memdev='mem1';Verdict='refuse';Rule='keep-db';"
-				  "Reason='memory48 is in zone Normal';]");
+	/* The text is the one that all have, with its newlines, and nothing else that is odd. */
+	assert_int_equal(decision_explain(&f->decision, &lines), 0);
+	assert_non_null(strchr(lines, '\n'));
+	assert_true(asprintf(&expected,
+			     "[Memdev='mem1';Verdict='refuse';Rule='keep-db';"
+			     "RuleSource='/a/dcdd.conf:7';Reason='memory48 is in zone Normal';"
+			     "Conditions=[('headroom''met''4G available after''at least 2G'"
+			     "'enough stays')('holders''refuse''1 process''none'"
+			     "'dax1.1 is held by \\x1b[2J')];Text='%.20s",
+			     lines) > 0);
+	assert_non_null(startswith(text, expected));
+	assert_non_null(strchr(text, '\n'));
+	assert_null(strchr(text, '\x1b'));
 	assert_true(tag_equal(&f->explained.tag, &b));
 	assert_string_equal(f->explained.memdev, "mem1");
 
@@ -235,11 +267,7 @@ static void test_rescan(void **state)
 	assert_no_error(allowed);
 	assert_int_equal(f->rescans, 1);
 
-	/* The bus reads the client's uid when it connects. */
-	f->client = sd_bus_flush_close_unref(f->client);
-	assert_int_equal(seteuid(65534), 0);
-	f->client = fake_connect();
-	assert_int_equal(seteuid(0), 0);
+	fake_become(f, 65534);
 	denied = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Rescan", NULL);
 	assert_error(denied, "org.dcdd1.Error.NotAllowed");
 	assert_int_equal(f->rescans, 1);
@@ -260,13 +288,18 @@ static void test_shipped_policy(void **state)
 	} reads[] = {
 		{ DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ListReleases" },
 		{ DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ListGroups" },
+		{ DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ListInhibitors" },
+		{ DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ListRules" },
 		{ DCDD_OBJECT_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects" },
 		{ DCDD_OBJECT_PATH, "org.freedesktop.DBus.Introspectable", "Introspect" },
 		{ DCDD_OBJECT_PATH, "org.freedesktop.DBus.Peer", "Ping" },
 	};
+	static const char *const roots[] = { "Approve", "Deny",	    "Reload",
+					     "Rescan",	"Snapshot", "Inhibit",
+					     "AddRule", "HoldRule", "RemoveRule" };
 	struct fake *f = fake_get(state);
-	_cleanup_(sd_bus_message_unrefp) sd_bus_message *allowed = NULL, *denied = NULL,
-							*path = NULL, *explained = NULL;
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *allowed = NULL, *path = NULL,
+							*explained = NULL;
 
 	if (geteuid() != 0) {
 		print_message("skipped: needs root, to be it and not to be it\n");
@@ -276,10 +309,7 @@ static void test_shipped_policy(void **state)
 	assert_no_error(allowed);
 	assert_int_equal(f->rescans, 1);
 
-	f->client = sd_bus_flush_close_unref(f->client);
-	assert_int_equal(seteuid(65534), 0);
-	f->client = fake_connect();
-	assert_int_equal(seteuid(0), 0);
+	fake_become(f, 65534);
 	fake_release(f, 1, FAKE_TAG_A, RELEASE_OFFLINING);
 	for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
 		_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = fake_method(
@@ -294,8 +324,12 @@ static void test_shipped_policy(void **state)
 	explained = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Explain", "s",
 				FAKE_TAG_A);
 	assert_no_error(explained);
-	denied = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Rescan", NULL);
-	assert_error(denied, "org.freedesktop.DBus.Error.AccessDenied");
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		_cleanup_(sd_bus_message_unrefp) sd_bus_message *denied = fake_method(
+			f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, roots[i], NULL);
+
+		assert_error(denied, "org.freedesktop.DBus.Error.AccessDenied");
+	}
 	assert_int_equal(f->rescans, 1);
 
 	/* Nobody else can pretend to be the daemon, not even when the name is free. */

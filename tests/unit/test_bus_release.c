@@ -136,10 +136,124 @@ static void test_leftovers_are_bounded(void **state)
 	fake_run_until(f, changed.n == 1);
 	assert_non_null(strstr(changed.last, "LeftoverCount=10000 ;"));
 	assert_null(strstr(changed.last, "Leftovers="));
-	assert_non_null(strstr(changed.last, "['Leftovers']"));
+	assert_non_null(strstr(changed.last, "['Leftovers''Conditions']"));
 	free(changed.last);
 	for (size_t i = 0; i < f->n_releases; i++)
 		plan_done(&f->releases[i].plan);
+}
+
+/* ---- conditions ---- */
+
+static char *get_conditions(struct fake *f, const char *path)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = get_property(
+		f, path, DCDD_INTERFACE_RELEASE, "Conditions", "a(sssss)");
+
+	return dump(m);
+}
+
+/* A held release with @n conditions, the last of which is not met. */
+static struct release *add_held(struct fake *f, uint64_t id, unsigned n)
+{
+	struct release *r = fake_release(f, id, FAKE_TAG_A, RELEASE_HELD);
+
+	r->decision.n_conditions = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct condition *c = &r->decision.conditions[i];
+
+		c->kind = (enum condition_kind)i;
+		c->outcome = i + 1 == n ? OUTCOME_WAIT : OUTCOME_MET;
+		(void)snprintf(c->measured, sizeof(c->measured), "measured %u", i);
+		(void)snprintf(c->limit, sizeof(c->limit), "limit %u", i);
+		(void)snprintf(c->text, sizeof(c->text), "text %u\n", i);
+	}
+	return r;
+}
+
+static void test_conditions(void **state)
+{
+	struct fake *f = fake_get(state);
+	struct release *r = add_held(f, 1, 3);
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *all = NULL;
+	_cleanup_free_ char *text = NULL, *properties = NULL, *none = NULL;
+	struct heard changed = { 0 };
+
+	(void)str_copy(r->decision.rule_source, sizeof(r->decision.rule_source), "/x:3");
+	r->deadline = 5; /* when it is looked at next */
+	r->decision.deadline = 7000;
+	text = get_conditions(f, RELEASE_1);
+	assert_string_equal(text, "[('state''met''measured 0''limit 0''text 0\\x0a')"
+				  "('approval''met''measured 1''limit 1''text 1\\x0a')"
+				  "('window''wait''measured 2''limit 2''text 2\\x0a')]");
+	assert_text(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "State", "held");
+	assert_text(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "RuleSource", "/x:3");
+	assert_int_equal(get_uint64(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "Deadline"), 7000);
+	r->state = RELEASE_DEFERRED;
+	assert_int_equal(get_uint64(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "Deadline"), 5);
+	r->state = RELEASE_DRAINING;
+	assert_text(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "State", "draining");
+	assert_int_equal(get_uint64(f, RELEASE_1, DCDD_INTERFACE_RELEASE, "Deadline"), 7000);
+
+	/* Only for who asks for them; a change says that they are others. */
+	all = fake_method(f, RELEASE_1, "org.freedesktop.DBus.Properties", "GetAll", "s",
+			  DCDD_INTERFACE_RELEASE);
+	assert_no_error(all);
+	properties = dump(all);
+	assert_null(strstr(properties, "Conditions="));
+	listen_to(f, RELEASE_1, "org.freedesktop.DBus.Properties", "PropertiesChanged", &changed);
+	bus_release_changed(f->bus, r);
+	fake_run_until(f, changed.n == 1);
+	assert_non_null(strstr(changed.last, "'Conditions'"));
+	free(changed.last);
+
+	r->decision.n_conditions = 0;
+	none = get_conditions(f, RELEASE_1);
+	assert_string_equal(none, "[]");
+}
+
+/* So many releases that a list does not have room for the conditions of all of them. */
+static struct release *many;
+static size_t n_many;
+
+static const struct release *next_of_many(void **cursor, void *userdata)
+{
+	struct release *next = *cursor ? (struct release *)*cursor + 1 : many;
+
+	(void)userdata;
+	if (next >= many + n_many)
+		return NULL;
+	*cursor = next;
+	return next;
+}
+
+static void test_conditions_are_bounded(void **state)
+{
+	struct fake *f = fake_get(state);
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *list = NULL;
+	_cleanup_free_ char *listed = NULL;
+	struct bus_ops ops = fake_ops;
+
+	n_many = 8192 / _CONDITION_MAX + 2;
+	many = calloc(n_many, sizeof(*many));
+	assert_non_null(many);
+	for (size_t i = 0; i < n_many; i++) {
+		f->n_releases = 0;
+		many[i] = *add_held(f, i + 1, _CONDITION_MAX);
+	}
+	ops.next_release = next_of_many;
+	bus_free(f->bus);
+	f->bus = NULL;
+	assert_int_equal(bus_new(f->base, &ops, f, &f->bus), 0);
+	list = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "ListReleases", NULL);
+	assert_no_error(list);
+	listed = dump(list);
+	assert_int_equal(count(listed, "Conditions=["), n_many);
+	/* None of those that do not fit, rather than some. */
+	assert_int_equal(count(listed, "Conditions=[];"), 2);
+	assert_int_equal(count(listed, "'text 0\\x0a'"), n_many - 2);
+	bus_free(f->bus);
+	f->bus = NULL;
+	free(many);
 }
 
 /* ---- paths, odd text ---- */
@@ -293,10 +407,16 @@ static void test_properties_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BUS_TEST(test_release_properties),    BUS_TEST(test_leftovers),
-		BUS_TEST(test_leftovers_are_bounded), BUS_TEST(test_release_paths),
-		BUS_TEST(test_hostile_text),	      BUS_TEST(test_release_signals),
-		BUS_TEST(test_object_manager),	      BUS_TEST(test_properties_changed),
+		BUS_TEST(test_release_properties),
+		BUS_TEST(test_leftovers),
+		BUS_TEST(test_leftovers_are_bounded),
+		BUS_TEST(test_release_paths),
+		BUS_TEST(test_hostile_text),
+		BUS_TEST(test_release_signals),
+		BUS_TEST(test_conditions),
+		BUS_TEST(test_conditions_are_bounded),
+		BUS_TEST(test_object_manager),
+		BUS_TEST(test_properties_changed),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -124,6 +124,20 @@ static void test_groups(void **state)
 	assert_int_equal(r.status, 5);
 }
 
+/* "--" is no operand; what stands behind it is, though it looks like an option. */
+static void test_double_dash(void **state)
+{
+	struct fake *f = fake_get(state);
+	struct run r;
+
+	need_program();
+	run(f, &r, "groups", "--no-legend", "--", FAKE_TAG_A);
+	assert_ok(&r);
+	assert_int_equal(count_lines(r.out), 1);
+	run(f, &r, "groups", "--", "--no-legend");
+	assert_int_equal(r.status, 2);
+}
+
 static void test_rescan(void **state)
 {
 	struct fake *f = fake_get(state);
@@ -145,7 +159,7 @@ static void test_rescan(void **state)
 
 static void test_usage(void **state)
 {
-	static const char *const bad[][4] = {
+	static const char *const bad[][5] = {
 		{ "dcdctl", NULL },
 		{ "dcdctl", "frobnicate", NULL },
 		{ "dcdctl", "status", "--frobnicate", NULL },
@@ -167,10 +181,38 @@ static void test_usage(void **state)
 		{ "dcdctl", "groups", "not-a-tag", NULL },
 		{ "dcdctl", "--json=yes", "status", NULL },
 		{ "dcdctl", "frobnicate", "--help", NULL },
+		{ "dcdctl", "policy", NULL },
+		{ "dcdctl", "policy", "frobnicate", NULL },
+		{ "dcdctl", "policy explain", FAKE_TAG_A, NULL },
+		{ "dcdctl", "policy", "explain", NULL },
+		{ "dcdctl", "policy", "remove", NULL },
+		{ "dcdctl", "approve", NULL },
+		{ "dcdctl", "approve", "5be1", NULL },
+		{ "dcdctl", "deny", NULL },
+		{ "dcdctl", "reload", "--json", NULL },
+		{ "dcdctl", "reload", "now", NULL },
+		{ "dcdctl", "inventory", "--config=x", NULL },
+		{ "dcdctl", "inhibit", NULL },
+		{ "dcdctl", "inhibit", "--", NULL },
+		{ "dcdctl", "inhibit", "true", NULL },
+		{ "dcdctl", "status", "--", "true" },
 	};
-	static const char *const extra[][5] = {
+	static const char *const extra[][6] = {
 		{ "dcdctl", "groups", FAKE_TAG_A, FAKE_TAG_B, NULL },
 		{ "dcdctl", "show", FAKE_TAG_A, "1", NULL },
+		{ "dcdctl", "inhibit", "true", "--", "true" },
+		{ "dcdctl", "deny", FAKE_TAG_A, "too", "late" },
+		{ "dcdctl", "policy", "explain", "x", NULL },
+		{ "dcdctl", "policy", "rules", "x", NULL },
+		{ "dcdctl", "policy", "explain", FAKE_TAG_A, "--until=08:00" },
+		{ "dcdctl", "policy", "add", "night", NULL },
+		{ "dcdctl", "policy", "add", "night", "action" },
+		{ "dcdctl", "policy", "add", "night", "=keep" },
+		{ "dcdctl", "policy", "add", "night", "action=keep\naction=free" },
+		{ "dcdctl", "policy", "remove", "a", "b" },
+		{ "dcdctl", "policy", "test", "--origin=nobody", NULL },
+		{ "dcdctl", "policy", "test", "--tag=5be1", NULL },
+		{ "dcdctl", "inhibit", "--mode=maybe", "--", "true" },
 	};
 	struct run r;
 
@@ -191,8 +233,11 @@ static void test_usage(void **state)
 static void test_help_and_version(void **state)
 {
 	static const char *const words[] = {
-		"status", "releases", "groups",	     "show TAG|ID", "rescan",
-		"--json", "--all",    "--no-legend", "--bytes",	    "Exit status",
+		"status",	 "releases",	   "groups",	  "show TAG|ID",  "rescan",
+		"reload",	 "approve",	   "deny",	  "inhibit ",	  "inhibitors",
+		"inventory",	 "policy explain", "policy test", "policy rules", "policy add",
+		"policy remove", "--json",	   "--all",	  "--no-legend",  "--bytes",
+		"Exit status",
 	};
 	struct run r;
 
@@ -213,9 +258,68 @@ static void test_help_and_version(void **state)
 	run(NULL, &r, "rescan", "-h");
 	assert_ok(&r);
 	assert_null(strstr(r.out, "--json"));
+	run(NULL, &r, "policy", "explain", "--help");
+	assert_ok(&r);
+	assert_non_null(startswith(r.out, "Usage: dcdctl policy explain TAG [OPTION...]\n"));
+	run(NULL, &r, "policy", "--help");
+	assert_ok(&r);
+	assert_non_null(strstr(r.out, "policy explain"));
+	assert_null(strstr(r.out, "releases"));
+	run(NULL, &r, "inhibit", "-h");
+	assert_ok(&r);
+	assert_non_null(strstr(r.out, "--scope"));
 	run(NULL, &r, "--version");
 	assert_ok(&r);
 	assert_string_equal(r.out, "dcdctl " DCDD_VERSION "\n");
+}
+
+/* Fails for an option in @help that the manual does not have. */
+static void assert_documented(const char *manual, const char *help)
+{
+	for (const char *p = help; (p = strstr(p, "--"));) {
+		char option[64];
+		size_t n = strspn(p + 2, "abcdefghijklmnopqrstuvwxyz-");
+
+		p += 2;
+		if (n == 0)
+			continue;
+		(void)snprintf(option, sizeof(option), "Fl -%.*s", (int)n, p);
+		if (!strstr(manual, option))
+			fail_msg("dcdctl.1 has no %s", option);
+		p += n;
+	}
+}
+
+static void test_manual(void **state)
+{
+	static const char *const verbs[] = {
+		"status",      "releases",     "show",	     "groups",
+		"inventory",   "rescan",       "reload",     "approve",
+		"deny",	       "inhibit",      "inhibitors", "policy explain",
+		"policy test", "policy rules", "policy add", "policy remove",
+	};
+	_cleanup_fclose_ FILE *file = fopen("man/dcdctl.1", "re");
+	static char manual[1 << 16];
+	struct run r;
+
+	(void)state;
+	need_program();
+	assert_non_null(file);
+	assert_true(fread(manual, 1, sizeof(manual) - 1, file) > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		char item[64], first[32], *second;
+
+		(void)snprintf(item, sizeof(item), ".It Cm %s", verbs[i]);
+		if (!strstr(manual, item))
+			fail_msg("dcdctl.1 has no item %s", verbs[i]);
+		(void)str_copy(first, sizeof(first), verbs[i]);
+		second = strchr(first, ' ');
+		if (second)
+			*second++ = '\0';
+		run(NULL, &r, first, second ? second : "--help", second ? "--help" : NULL);
+		assert_ok(&r);
+		assert_documented(manual, strstr(r.out, "Options:"));
+	}
 }
 
 /* ---- failures ---- */
@@ -223,8 +327,22 @@ static void test_help_and_version(void **state)
 static void test_not_running(void **state)
 {
 	struct fake *f = fake_get(state);
-	static const char *const verb[][2] = {
-		{ "status" }, { "releases" }, { "groups" }, { "rescan" }, { "show", "1" },
+	static const char *const verb[][4] = {
+		{ "status" },
+		{ "releases" },
+		{ "groups" },
+		{ "rescan" },
+		{ "show", "1" },
+		{ "inventory", "--json" },
+		{ "approve", FAKE_TAG_A },
+		{ "deny", FAKE_TAG_A },
+		{ "reload" },
+		{ "inhibitors" },
+		{ "inhibit", "--", "echo", "no" },
+		{ "policy", "rules" },
+		{ "policy", "explain", FAKE_TAG_A },
+		{ "policy", "remove", "night" },
+		{ "policy", "add", "night", "action=keep" },
 	};
 	struct run r;
 
@@ -232,7 +350,7 @@ static void test_not_running(void **state)
 	bus_free(f->bus);
 	f->bus = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(verb); i++) {
-		run(f, &r, verb[i][0], verb[i][1]);
+		run(f, &r, verb[i][0], verb[i][1], verb[i][2], verb[i][3]);
 		assert_int_equal(r.status, 3);
 		assert_string_equal(r.out, "");
 		assert_string_equal(r.err,
@@ -347,11 +465,12 @@ static void test_output_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CLI_TEST(test_status),	      CLI_TEST(test_status_failed),
-		CLI_TEST(test_groups),	      CLI_TEST(test_rescan),
-		cmocka_unit_test(test_usage), cmocka_unit_test(test_help_and_version),
-		CLI_TEST(test_not_running),   cmocka_unit_test(test_no_bus),
-		CLI_TEST(test_odd_answers),   CLI_TEST(test_output_fails),
+		CLI_TEST(test_status),	       CLI_TEST(test_status_failed),
+		CLI_TEST(test_groups),	       CLI_TEST(test_rescan),
+		CLI_TEST(test_double_dash),    cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_manual), cmocka_unit_test(test_help_and_version),
+		CLI_TEST(test_not_running),    cmocka_unit_test(test_no_bus),
+		CLI_TEST(test_odd_answers),    CLI_TEST(test_output_fails),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -21,14 +21,17 @@ static void test_releases(void **state)
 	assert_ok(&r);
 	assert_int_equal(count_lines(r.out), 3);
 	assert_string_equal(cell(r.out, 0, 0), "ID");
-	assert_string_equal(cell(r.out, 0, 7), "REASON");
+	assert_string_equal(cell(r.out, 0, 8), "UNMET");
+	assert_string_equal(cell(r.out, 0, 9), "REASON");
 	assert_string_equal(cell(r.out, 1, 0), "1");
 	assert_string_equal(cell(r.out, 1, 1), FAKE_TAG_A);
 	assert_string_equal(cell(r.out, 1, 2), "mem0");
 	assert_string_equal(cell(r.out, 1, 3), "ready");
 	assert_string_equal(cell(r.out, 1, 4), "0s");
-	assert_string_equal(cell(r.out, 1, 5), "1/3");
-	assert_string_equal(cell(r.out, 1, 6), "3");
+	assert_string_equal(cell(r.out, 1, 5), "-");
+	assert_string_equal(cell(r.out, 1, 6), "1/3");
+	assert_string_equal(cell(r.out, 1, 7), "3");
+	assert_string_equal(cell(r.out, 1, 8), "-");
 	assert_non_null(strstr(r.out, "free, the device must ask again\n"));
 	/* Untagged, without blocks, and with a reason that would clear the screen. */
 	assert_non_null(strstr(r.out, "- (DPA 0x40000000) "));
@@ -127,6 +130,116 @@ static void test_releases_failed(void **state)
 	assert_json_string(j, "1/leftovers/1/command", text.command);
 	json_object_put(j);
 	plan_done(&failed->plan);
+}
+
+/* ---- held ---- */
+
+/* Held by two of three conditions until in an hour and a half. */
+static struct release *add_held(struct fake *f, uint64_t id, const char *tag)
+{
+	struct release *release = fake_release(f, id, tag, RELEASE_HELD);
+	struct decision *decision = &release->decision;
+	usec_t now = now_usec(CLOCK_MONOTONIC);
+
+	release->entered = now + USEC_PER_HOUR;
+	release->deadline = 1;
+	decision->deadline = now + 90 * USEC_PER_MIN + 30 * USEC_PER_SEC;
+	(void)str_copy(decision->rule, sizeof(decision->rule), "night");
+	(void)str_copy(decision->rule_source, sizeof(decision->rule_source), "/x/dcdd.conf:7");
+	(void)str_copy(release->reason, sizeof(release->reason), "the window is closed");
+	decision->n_conditions = 3;
+	decision->conditions[0] = (struct condition){ .kind = CONDITION_HEADROOM,
+						      .outcome = OUTCOME_MET,
+						      .measured = "4G available after",
+						      .limit = "at least 2G",
+						      .text = "enough stays" };
+	decision->conditions[1] = (struct condition){ .kind = CONDITION_WINDOW,
+						      .outcome = OUTCOME_WAIT,
+						      .measured = "closed",
+						      .limit = "22:00-06:00",
+						      .text = "no window is open; the next one "
+							      "opens at 22:00, which is long from "
+							      "now\x1b[2J" };
+	decision->conditions[2] = (struct condition){ .kind = CONDITION_HOLDERS,
+						      .outcome = OUTCOME_WAIT,
+						      .text = "dax0.1 is held by pid 4711 (db)" };
+	return release;
+}
+
+static void test_held(void **state)
+{
+	struct fake *f = fake_get(state);
+	struct run r;
+	json_object *j;
+
+	need_program();
+	add_held(f, 1, FAKE_TAG_A);
+	add_held(f, 2, FAKE_TAG_B)->state = RELEASE_DRAINING;
+	fake_release(f, 3, "", RELEASE_OFFLINING);
+	run(f, &r, "releases", "--no-legend");
+	assert_ok(&r);
+	assert_string_equal(cell(r.out, 0, 3), "held");
+	assert_non_null(strstr(r.out, " 1h 30min "));
+	assert_non_null(strstr(r.out, " window, holders "));
+	assert_string_equal(cell(r.out, 1, 3), "draining");
+
+	run(f, &r, "status");
+	assert_ok(&r);
+	assert_non_null(strstr(r.out,
+			       "Held:      2, by conditions of the policy:\n"
+			       "           " FAKE_TAG_A " on mem0, for 0s, at most for another "
+			       "1h 30min: window, holders\n"
+			       "           " FAKE_TAG_B " on mem0, "));
+	run(f, &r, "status", "--json");
+	assert_ok(&r);
+	j = parse(&r);
+	assert_int_equal(json_object_array_length(at(j, "held")), 2);
+	assert_json_string(j, "held/0/tag", FAKE_TAG_A);
+	assert_json_string(j, "held/0/conditions/1/kind", "window");
+	assert_json_bool(j, "dry_run", false);
+	json_object_put(j);
+
+	f->n_releases = 0;
+	run(f, &r, "status");
+	assert_ok(&r);
+	assert_null(strstr(r.out, "Held:"));
+	assert_null(strstr(r.out, "Dry run:"));
+	f->policy.dry_run = 1;
+	run(f, &r, "status");
+	assert_non_null(strstr(r.out, "Dry run:   it decides, and changes nothing on the host\n"));
+}
+
+static void test_show_held(void **state)
+{
+	struct fake *f = fake_get(state);
+	struct run r;
+	json_object *j;
+
+	need_program();
+	add_held(f, 1, FAKE_TAG_A);
+	run(f, &r, "show", "1");
+	assert_ok(&r);
+	assert_non_null(strstr(r.out, "  State:     held for 0s, at most for another 1h 30min\n"));
+	assert_non_null(strstr(r.out, "  Rule:      night (/x/dcdd.conf:7)\n"));
+	assert_non_null(strstr(
+		r.out, "\nConditions of its rule, when they were last looked at:\n"
+		       "  met     headroom    4G available after, at least 2G\n"
+		       "  wait    window      no window is open; the next one opens at 22:00, "
+		       "which is\n"
+		       "                      long from now\\x1b[2J\n"
+		       "  wait    holders     dax0.1 is held by pid 4711 (db)\n"));
+	run(f, &r, "show", "1", "--json");
+	assert_ok(&r);
+	j = parse(&r);
+	assert_json_string(j, "state", "held");
+	assert_json_string(j, "rule_source", "/x/dcdd.conf:7");
+	assert_json_number(j, "deadline", f->releases[0].decision.deadline);
+	assert_json_string(j, "conditions/0/kind", "headroom");
+	assert_json_string(j, "conditions/0/outcome", "met");
+	assert_json_string(j, "conditions/0/measured", "4G available after");
+	assert_json_string(j, "conditions/0/limit", "at least 2G");
+	assert_json_string(j, "conditions/2/text", "dax0.1 is held by pid 4711 (db)");
+	json_object_put(j);
 }
 
 /* ---- show ---- */
@@ -353,7 +466,8 @@ int main(void)
 		CLI_TEST(test_releases_failed),	 CLI_TEST(test_show),
 		CLI_TEST(test_show_failed),	 CLI_TEST(test_show_json),
 		CLI_TEST(test_show_many),	 CLI_TEST(test_show_names),
-		CLI_TEST(test_show_odd_answers),
+		CLI_TEST(test_show_odd_answers), CLI_TEST(test_held),
+		CLI_TEST(test_show_held),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -134,14 +134,15 @@ static const struct {
 	{ "[release]\nheadroom-percent = 5\n",
 	  "f:2: headroom-percent = \"5\": expected a percentage "
 	  "from 0% to 100% (such as 5% or 2.5%)" },
-	{ "[release]\ndevdax = yes\n", "f:2: devdax = \"yes\": expected free or keep" },
+	{ "[release]\ndevdax = yes\n", "f:2: devdax = \"yes\": expected free, keep or ask" },
 	{ "[release]\noffline-method = all\n",
 	  "f:2: offline-method = \"all\": expected auto, atomic or blocks" },
 	{ "[rule x]\nmatch-mode = other\n",
-	  "f:2: match-mode = \"other\": expected system-ram, devdax, fsdev or unbound" },
+	  "f:2: match-mode = \"other\": expected one or more, separated by blanks, of unbound, "
+	  "system-ram, devdax, fsdev or unclaimed" },
 	{ "[rule x]\nmatch-tag = job-7\n",
-	  "f:2: match-tag = \"job-7\": expected a pattern of 1 to 63 hexadecimal digits, dashes and "
-	  "* ? [ ] ! ^" },
+	  "f:2: match-tag = \"job-7\": expected patterns of hexadecimal digits, dashes and "
+	  "* ? [ ] ! ^, separated by blanks, 1 to 159 characters in all" },
 	{ "[daemon]\nlog-level = warn\n", "f:2: log-level = \"warn\": expected emerg, alert, crit, "
 					  "err, warning, notice, info or debug" },
 	/* bytes and lengths */
@@ -253,7 +254,7 @@ static void test_too_many_rules(_unused_ void **state)
 
 	assert_non_null(f);
 	for (int i = 0; i <= 1024; i++)
-		fprintf(f, "[rule r%d]\nmatch-tag = *\naction = keep\n", i);
+		fprintf(f, "[rule r%d]\nmatch-tag = %x\naction = keep\n", i, i);
 	fclose(f);
 	policy_init(&policy);
 	assert_int_equal(parse_text(text, &policy, &error), -EINVAL);
@@ -288,10 +289,10 @@ static void test_inheritance(_unused_ void **state)
 				   "action = keep\n"
 				   "headroom-percent = 0%\n"
 				   "[rule c]\n"
-				   "match-tag = *\n"
+				   "match-tag = 1*\n"
 				   "unbound = free\n"
 				   "[rule d]\n"
-				   "match-tag = *\n"
+				   "match-tag = 2*\n"
 				   "action = free\n";
 	const struct policy_rule *a, *b, *c;
 	struct policy policy;
@@ -303,10 +304,12 @@ static void test_inheritance(_unused_ void **state)
 	c = &policy.rules[2];
 
 	assert_string_equal(a->name, "a");
-	assert_string_equal(a->tag_glob, "5B*");
-	assert_string_equal(a->memdev, "mem0");
-	assert_string_equal(a->region, "region1");
-	assert_int_equal(a->mode, DAX_MODE_DEVDAX);
+	assert_string_equal(a->tags, "5B*");
+	assert_string_equal(a->memdevs, "mem0");
+	assert_string_equal(a->regions, "region1");
+	assert_int_equal(a->modes, 1U << DAX_MODE_DEVDAX);
+	assert_int_equal(a->file, 0);
+	assert_int_equal(a->line, 1);
 	assert_int_equal(a->settings.retries, 9);
 	assert_int_equal(a->settings.recovery, RECOVERY_RESUME);
 	assert_int_equal(a->settings.headroom_bytes, GiB);
@@ -314,8 +317,9 @@ static void test_inheritance(_unused_ void **state)
 	assert_int_equal(a->settings.action[DAX_MODE_UNBOUND], ACTION_KEEP);
 	assert_int_equal(a->settings.action[DAX_MODE_FSDEV], ACTION_FREE);
 
-	assert_string_equal(b->tag_glob, "");
-	assert_int_equal(b->mode, -1);
+	assert_string_equal(b->tags, "");
+	assert_int_equal(b->modes, 0);
+	assert_int_equal(b->line, 13);
 	assert_int_equal(b->settings.retries, 5);
 	assert_int_equal(b->settings.recovery, RECOVERY_ROLL_BACK);
 	assert_int_equal(b->settings.headroom_permyriad, 0);
@@ -343,12 +347,20 @@ static void test_second_file(_unused_ void **state)
 	parse_good("[release]\nretries = 5\n[rule a]\nmatch-tag = *\nbackoff-initial = 2min\n",
 		   &policy);
 	assert_int_equal(parse_text("[release]\nretries = 6\n[rule b]\nmatch-tag = 0*\n"
-				    "action = keep\n",
+				    "action = keep\n[rule c]\nmatch-tag = 1*\naction = keep\n",
 				    &policy, &error),
 			 0);
-	assert_int_equal(policy.n_rules, 2);
-	assert_int_equal(policy.rules[0].settings.retries, 6);
-	assert_int_equal(policy.rules[0].settings.backoff_initial, 2 * USEC_PER_MIN);
+	assert_int_equal(policy.n_rules, 3);
+	assert_string_equal(policy.rules[0].name, "b");
+	assert_string_equal(policy.rules[1].name, "c");
+	assert_string_equal(policy.rules[2].name, "a");
+	assert_int_equal(policy.rules[1].file, 1);
+	assert_int_equal(policy.rules[1].line, 6);
+	assert_int_equal(policy.rules[2].file, 0);
+	assert_int_equal(policy.rules[2].line, 3);
+	assert_int_equal(policy.rules[2].settings.retries, 6);
+	assert_int_equal(policy.rules[2].settings.backoff_initial, 2 * USEC_PER_MIN);
+	assert_int_equal(policy.n_files, 2);
 	assert_dump_round_trip(&policy);
 
 	/* Its own line is blamed for what it does to a rule of the first file. */
@@ -364,27 +376,18 @@ static void test_second_file_same_rule(_unused_ void **state)
 	_cleanup_free_ char *error = NULL;
 	struct policy policy;
 
-	parse_good("[rule a]\nmatch-tag = *\nretries = 1\n", &policy);
+	parse_good("\n\n[rule a]\nmatch-tag = *\nretries = 1\n", &policy);
 	assert_int_equal(parse_text("\n[rule a]\n", &policy, &error), -EINVAL);
-	assert_string_equal(error, "f:2: rule \"a\" is there already, from another file");
+	assert_string_equal(error, "f:2: rule \"a\" is there already, at f:3");
 	policy_done(&policy);
 }
 
-static void test_load(_unused_ void **state)
+static void test_dump_errors(_unused_ void **state)
 {
-	_cleanup_free_ char *error = NULL;
-	struct policy policy, defaults;
+	struct policy policy;
 	FILE *full;
 
-	policy_init(&policy);
-	policy_init(&defaults);
-	assert_int_equal(policy_load("tests/no/such/file", &policy, &error), -ENOENT);
-	assert_null(error);
-	assert_int_equal(policy_load("tests", &policy, &error), -EIO);
-	assert_null(error);
-	assert_int_equal(policy_load("/dev/null", &policy, &error), 0);
-	assert_same_policy(&policy, &defaults);
-
+	parse_good("[rule a]\nmatch-tag = *\nretries = 1\n", &policy);
 	full = fopen("/dev/full", "we");
 	assert_non_null(full);
 	assert_int_equal(policy_dump(&policy, full), -EIO);
@@ -392,7 +395,35 @@ static void test_load(_unused_ void **state)
 	clearerr(full);
 	assert_int_equal(setvbuf(full, NULL, _IONBF, 0), 0);
 	assert_int_equal(policy_dump(&policy, full), -EIO);
+	clearerr(full);
+	assert_int_equal(policy_rule_dump(&policy.rules[0], full), -EIO);
 	fclose(full);
+	policy_done(&policy);
+}
+
+/* Where everything is from stands in comments, whatever the path is made of. */
+static void test_dump_origin(_unused_ void **state)
+{
+	static const char text[] = "[rule a]\nmatch-tag = *\nretries = 1\n";
+	_cleanup_free_ char *error = NULL, *dumped = NULL, *path = NULL;
+	_cleanup_fclose_ FILE *f = fmemopen((void *)(uintptr_t)text, strlen(text), "r");
+	struct policy policy, again;
+
+	policy_init(&policy);
+	dumped = dump(&policy);
+	assert_non_null(strstr(dumped, "# The built-in defaults; there is no configuration file.\n"
+				       "\n[daemon]\nsettle-time = 200ms\n"));
+	free(dumped);
+
+	assert_true(asprintf(&path, "/x\n[rule y]\n/%01000d", 0) > 0);
+	assert_int_equal(policy_parse(path, f, &policy, &error), 0);
+	dumped = dump(&policy);
+	assert_non_null(strstr(dumped, "# From /x\\x0a[rule y]\\x0a/000"));
+	assert_non_null(strstr(dumped, "\n\n[rule a]\n") ? NULL : dumped);
+	assert_non_null(strstr(dumped, ":1\n[rule a]\nretries = 1\nmatch-tag = *\n"));
+	parse_good(dumped, &again);
+	assert_same_policy(&policy, &again);
+	policy_done(&again);
 	policy_done(&policy);
 }
 
@@ -434,7 +465,8 @@ int main(void)
 		cmocka_unit_test(test_nul_byte),       cmocka_unit_test(test_longest_lines),
 		cmocka_unit_test(test_too_many_rules), cmocka_unit_test(test_inheritance),
 		cmocka_unit_test(test_second_file),    cmocka_unit_test(test_second_file_same_rule),
-		cmocka_unit_test(test_load),	       cmocka_unit_test(test_read_error),
+		cmocka_unit_test(test_dump_errors),    cmocka_unit_test(test_dump_origin),
+		cmocka_unit_test(test_read_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,12 +63,13 @@ static void test_shipped_file(_unused_ void **state)
 		_cleanup_free_ char *line = NULL;
 
 		if (key->section == SECTION_RULE) {
-			assert_true(policy.rules[0].set & config_key_bit(key));
+			assert_true(rule_gives(&policy.rules[0], key));
 			continue;
 		}
-		assert_true(asprintf(&line, "\n#%s = %s\n", key->name, key->fallback) > 0);
+		assert_true(asprintf(&line, "\n#%s =%s%s\n", key->name, *key->fallback ? " " : "",
+				     key->fallback) > 0);
 		if (!strstr(text, line))
-			fail_msg("%s: no line \"#%s = %s\"", CONF_PATH, key->name, key->fallback);
+			fail_msg("%s: no line \"%s\"", CONF_PATH, line);
 	}
 	policy_done(&policy);
 	policy_init(&policy);
@@ -96,6 +97,23 @@ static char *manual_entry(const char *page, const struct config_key *key)
 	return strndup(start, (size_t)(end - start));
 }
 
+/* Each word that the key takes is told, except where an introduction tells it of many keys. */
+static void check_words(const struct config_key *key, const char *entry)
+{
+	if (key->type == CONFIG_ACTION || key->type == CONFIG_YES_NO)
+		return;
+	for (int i = 0; i < CONFIG_WORDS_MAX; i++) {
+		const char *word = config_word(key->type, i);
+		_cleanup_free_ char *macro = NULL;
+
+		if (!word)
+			continue;
+		assert_true(asprintf(&macro, ".Cm %s ", word) > 0);
+		if (!strstr(entry, macro))
+			fail_msg("%s: %s: no \"%s\"", MAN_PATH, key->name, macro);
+	}
+}
+
 static void test_manual_page(_unused_ void **state)
 {
 	_cleanup_free_ char *page = read_whole(MAN_PATH);
@@ -117,17 +135,20 @@ static void test_manual_page(_unused_ void **state)
 			if (*c == '\n')
 				*c = ' ';
 		if (key->fallback) {
-			assert_true(asprintf(&fallback, "Default: %s.", key->fallback) > 0);
+			assert_true(asprintf(&fallback, "Default: %s.",
+					     *key->fallback ? key->fallback : "nothing") > 0);
 			if (!strstr(entry, fallback))
 				fail_msg("%s: %s: no \"%s\"", MAN_PATH, key->name, fallback);
 		}
 		switch (key->type) {
 		case CONFIG_TIME:
+		case CONFIG_WAIT:
 			format_time(key->min, low);
 			format_time(key->max, high);
 			break;
 		case CONFIG_SIZE:
 		case CONFIG_SIZE_KIB:
+		case CONFIG_SIZES:
 			format_size(key->min, low);
 			format_size(key->max, high);
 			break;
@@ -136,16 +157,46 @@ static void test_manual_page(_unused_ void **state)
 			format_permyriad((unsigned)key->max, high);
 			break;
 		case CONFIG_COUNT:
+		case CONFIG_COUNTS:
+		case CONFIG_NODES:
+		case CONFIG_PARTITIONS:
 			snprintf(low, sizeof(low), "%" PRIu64, key->min);
 			snprintf(high, sizeof(high), "%" PRIu64, key->max);
 			break;
 		default:
+			check_words(key, entry);
 			continue;
 		}
 		assert_true(asprintf(&bounds, "rom %s to %s", low, high) > 0);
 		if (!strstr(entry, bounds))
 			fail_msg("%s: %s: no \"F%s\"", MAN_PATH, key->name, bounds);
+		if (key->type == CONFIG_WAIT && !strstr(entry, "or infinity"))
+			fail_msg("%s: %s: no \"or infinity\"", MAN_PATH, key->name);
 	}
+}
+
+/* Each literal block of the page that begins with a section is a file, and a good one. */
+static void test_manual_examples(_unused_ void **state)
+{
+	static const char begin[] = "\n.Bd -literal -offset indent\n", end[] = "\n.Ed\n";
+	_cleanup_free_ char *page = read_whole(MAN_PATH);
+	unsigned n = 0;
+
+	for (const char *at = page; (at = strstr(at, begin)); at++) {
+		const char *text = at + strlen(begin), *stop = strstr(text, end);
+		_cleanup_free_ char *example = NULL;
+		struct policy policy;
+
+		assert_non_null(stop);
+		if (*text != '[')
+			continue;
+		example = strndup(text, (size_t)(stop - text));
+		assert_non_null(example);
+		parse_good(example, &policy);
+		policy_done(&policy);
+		n++;
+	}
+	assert_int_equal(n, 2);
 }
 
 int main(void)
@@ -153,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shipped_file),
 		cmocka_unit_test(test_manual_page),
+		cmocka_unit_test(test_manual_examples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,91 @@ static void test_memory_in_use(void **state)
 	sim_free(s);
 }
 
+#define NODE(n) "devices/system/node/node" #n "/"
+#define POOL_2M "hugepages/hugepages-2048kB/"
+#define POOL_1G "hugepages/hugepages-1048576kB/"
+
+static void test_huge_pages(void **state)
+{
+	struct sim *s = sim_plugged(NULL);
+
+	(void)state;
+	sim_block(s, 338, "online_movable");
+	sim_expect(s, NODE(1) POOL_2M "nr_hugepages", "0");
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 2 * MiB, 32, 12), 0);
+	sim_expect(s, NODE(1) POOL_2M "nr_hugepages", "32");
+	sim_expect(s, NODE(1) POOL_2M "free_hugepages", "12");
+	sim_expect(s, NODE(0) POOL_2M "nr_hugepages", "0");
+	assert_non_null(
+		strstr(sim_read(s, NODE(1) "meminfo"), "Node 1 MemFree:           65536 kB\n"));
+	/* As the kernel: as many as there is room for, never fewer than are in use. */
+	assert_int_equal(sim_write(s, NODE(1) POOL_2M "nr_hugepages", "1000\n"), 5);
+	sim_expect(s, NODE(1) POOL_2M "nr_hugepages", "64");
+	sim_expect(s, NODE(1) POOL_2M "free_hugepages", "44");
+	assert_int_equal(sim_write(s, NODE(1) POOL_2M "nr_hugepages", "0"), 1);
+	sim_expect(s, NODE(1) POOL_2M "nr_hugepages", "20");
+	sim_expect(s, NODE(1) POOL_2M "free_hugepages", "0");
+	assert_int_equal(sim_write(s, NODE(1) POOL_2M "nr_hugepages", "many"), -EINVAL);
+	assert_int_equal(sim_write(s, NODE(1) POOL_2M "nr_hugepages", "-1"), -EINVAL);
+	assert_int_equal(sim_write(s, NODE(1) POOL_2M "free_hugepages", "1"), -EACCES);
+
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 2 * MiB, 65, 0), -ENOSPC);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 2 * MiB, UINT64_MAX, 0), -ENOSPC);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 2 * MiB, 1, 2), -EINVAL);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 4 * MiB, 1, 0), -EINVAL);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 5, 2 * MiB, 1, 0), -ENOENT);
+	/* They share the node with what else is used. */
+	assert_int_equal(engine_node_set_used(s->e, 1, 88 * MiB), 0);
+	assert_int_equal(engine_node_set_used(s->e, 1, 89 * MiB), -ENOSPC);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 2 * MiB, 21, 0), -ENOSPC);
+	sim_free(s);
+}
+
+/* Free ones are taken apart; those of 2 MiB in use move, or are made anew. */
+static void test_huge_pages_move(void **state)
+{
+	struct sim *s = sim_plugged(NULL);
+
+	(void)state;
+	sim_block(s, 338, "online_movable");
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, 2 * MiB, 40, 30), 0);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 0, 2 * MiB, 6, 4), 0);
+	/* 4 into what is free on node 0, one where there is just room for it, 5 nowhere. */
+	assert_int_equal(engine_node_set_used(s->e, 0, 3 * GiB - 14 * MiB), 0);
+	assert_true(sim_write_by(s, MEMORY "memory338/state", "offline", 7, false) ==
+		    ENGINE_BLOCKS);
+	sim_expect(s, NODE(1) POOL_2M "nr_hugepages", "40"); /* nothing moved in vain */
+	sim_expect(s, NODE(0) POOL_2M "free_hugepages", "4");
+	assert_int_equal(engine_node_set_used(s->e, 0, 2 * GiB), 0);
+	assert_int_equal(sim_write_by(s, MEMORY "memory338/state", "offline", 7, false), 7);
+	sim_expect(s, NODE(0) POOL_2M "nr_hugepages", "12");
+	sim_expect(s, NODE(0) POOL_2M "free_hugepages", "0");
+	sim_expect(s, NODE(1) POOL_2M "nr_hugepages", "0");
+	sim_free(s);
+}
+
+/* One of 1 GiB is never made anew, however much is free. */
+static void test_gigantic_pages_stay(void **state)
+{
+	struct sim *s = sim_new();
+
+	(void)state;
+	assert_int_equal(sim_add(s, TAG_A, "0:1152"), ENGINE_ADDED); /* nine blocks */
+	sim_claim_kmem(s, "dax0.0", TAG_A);
+	for (unsigned number = 338; number < 347; number++)
+		sim_block(s, number, "online_movable");
+	assert_int_equal(engine_node_set_huge_pages(s->e, 1, GiB, 1, 0), 0);
+	sim_block(s, 338, "offline");
+	assert_true(sim_write_by(s, MEMORY "memory339/state", "offline", 7, false) ==
+		    ENGINE_BLOCKS);
+	assert_int_equal(engine_node_set_huge_pages(s->e, 0, GiB, 2, 1), 0);
+	assert_int_equal(sim_write_by(s, MEMORY "memory339/state", "offline", 7, false), 7);
+	sim_expect(s, NODE(1) POOL_1G "nr_hugepages", "0");
+	sim_expect(s, NODE(0) POOL_1G "nr_hugepages", "2");
+	sim_expect(s, NODE(0) POOL_1G "free_hugepages", "0");
+	sim_free(s);
+}
+
 static void test_auto_online(void **state)
 {
 	static const struct {
@@ -367,6 +452,9 @@ int main(void)
 		cmocka_unit_test(test_pinned_until_signal),
 		cmocka_unit_test(test_unpinned_goes_on),
 		cmocka_unit_test(test_memory_in_use),
+		cmocka_unit_test(test_huge_pages),
+		cmocka_unit_test(test_huge_pages_move),
+		cmocka_unit_test(test_gigantic_pages_stay),
 		cmocka_unit_test(test_auto_online),
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_nothing_after_alignment),

@@ -286,6 +286,8 @@ static ssize_t op_flags(struct run *r)
 			       pick(r, 3) ? ENGINE_BLOCK_PINNED : ENGINE_BLOCK_UNMOVABLE,
 			       pick(r, 3) > 0);
 	(void)engine_node_set_used(r->s->e, (int)pick(r, 2), pick(r, 4) * 100 * MiB);
+	(void)engine_node_set_huge_pages(r->s->e, (int)pick(r, 2), pick(r, 4) ? 2 * MiB : GiB,
+					 pick(r, 40), pick(r, 20));
 	return 0;
 }
 

@@ -197,6 +197,76 @@ static void test_group_of_several_devices(void **state)
 	assert_int_equal(tag_group_devices(inv, &group, NULL, 0), 3);
 }
 
+/* Processes before mounts, each by pid. */
+static void test_link_sorts_holders_and_pools(void **state)
+{
+	struct inventory *inv = *state;
+	struct huge_pages pools[] = {
+		{ .node = 1, .size = GiB, .total = 1 },
+		{ .node = 1, .size = 2 * MiB, .total = 1 },
+		{ .node = 0, .size = GiB, .total = 1 },
+	};
+
+	inv->holders[0].mounted = true; /* pid 7 of dax0.2 */
+	(void)str_copy(inv->holders[0].path, HOLDER_PATH_MAX, "/b");
+	inv->holders[3] = inv->holders[0];
+	(void)str_copy(inv->holders[3].path, HOLDER_PATH_MAX, "/a");
+	inv->n_holders = 4;
+	inv->holders[2].pid = 8; /* the process */
+	inv->hugepages = random_array(3, sizeof(*pools));
+	memcpy(inv->hugepages, pools, sizeof(pools));
+	inv->n_hugepages = 3;
+
+	assert_int_equal(inventory_link(inv), 0);
+	assert_int_equal(inventory_check(inv), 0);
+	assert_int_equal(inv->holders[0].pid, 8);
+	assert_string_equal(inv->holders[1].path, "/a");
+	assert_string_equal(inv->holders[2].path, "/b");
+	assert_int_equal(inv->hugepages[0].node, 0);
+	assert_int_equal(inv->hugepages[1].size, 2 * MiB);
+	assert_int_equal(inv->hugepages[2].size, GiB);
+}
+
+static void test_partitions(void **state)
+{
+	static const struct {
+		const char *mode;
+		unsigned partition;
+	} cases[] = {
+		{ "dynamic_ram_1", 1 },	 { "dynamic_ram_8", 8 },
+		{ "dynamic_ram_a", 1 },	 { "dynamic_ram_h", 8 },
+		{ "dynamic_ram_0", 0 },	 { "dynamic_ram_9", 0 },
+		{ "dynamic_ram_i", 0 },	 { "dynamic_ram_A", 0 },
+		{ "dynamic_ram_10", 0 }, { "dynamic_ram_ab", 0 },
+		{ "dynamic_ram_", 0 },	 { "dynamic_ram", 0 },
+		{ "ram_1", 0 },		 { "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct region region = { 0 };
+
+		(void)str_copy(region.mode, sizeof(region.mode), cases[i].mode);
+		if (region_partition(&region) != cases[i].partition)
+			fail_msg("%s: %u", cases[i].mode, region_partition(&region));
+	}
+}
+
+static void test_sharable(void **state)
+{
+	struct inventory *inv = *state;
+	const struct tag_group two = { .first_extent = 3, .n_extents = 2 }, none = { 0 };
+
+	assert_int_equal(inventory_link(inv), 0);
+	for (int a = -1; a <= 1; a++)
+		for (int b = -1; b <= 1; b++) {
+			inv->extents[3].sharable = a;
+			inv->extents[4].sharable = b;
+			assert_int_equal(tag_group_sharable(inv, &two), a == b ? a : -1);
+		}
+	assert_int_equal(tag_group_sharable(inv, &none), -1);
+}
+
 static void test_keys(void **state)
 {
 	struct dc_event event = { .memdev = "mem0", .dpa = { 0x1000, 0x10000000 } };
@@ -283,6 +353,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_link_sees_extent_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_views, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_group_of_several_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_link_sorts_holders_and_pools, setup, teardown),
+		cmocka_unit_test(test_partitions),
+		cmocka_unit_test_setup_teardown(test_sharable, setup, teardown),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_block_range),
 		cmocka_unit_test(test_names),

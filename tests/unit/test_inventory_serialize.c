@@ -64,6 +64,7 @@ static void assert_same(const struct inventory *a, const struct inventory *b)
 	ASSERT_SAME(a, b, blocks);
 	ASSERT_SAME(a, b, holders);
 	ASSERT_SAME(a, b, nodes);
+	ASSERT_SAME(a, b, hugepages);
 }
 
 static void test_round_trip(void **state)
@@ -131,6 +132,14 @@ static void test_stream(void **state)
 	(void)close(sockets[0]);
 }
 
+static struct holder *find_holder(const struct inventory *inv, bool mounted)
+{
+	for (uint32_t i = 0; i < inv->n_holders; i++)
+		if (inv->holders[i].mounted == mounted)
+			return &inv->holders[i];
+	return NULL;
+}
+
 /* An inventory that has at least one of everything. */
 static struct inventory *full_inventory(void)
 {
@@ -139,7 +148,8 @@ static struct inventory *full_inventory(void)
 
 		if (inv->n_regions > 1 && inv->regions[0].n_extents > 2 && inv->n_devices > 1 &&
 		    inv->n_blocks > 1 && inv->n_holders > 0 && inv->n_nodes > 0 &&
-		    inv->devices[0].n_mappings > 1 && inv->n_extents < 60)
+		    inv->devices[0].n_mappings > 1 && inv->n_extents < 60 && inv->n_hugepages > 1 &&
+		    find_holder(inv, true) && find_holder(inv, false))
 			return inv;
 		inventory_free(inv);
 	}
@@ -289,8 +299,56 @@ static void test_rejects_values(void **state)
 	REJECTS(inv->blocks[0].state, (enum block_state)_BLOCK_STATE_MAX);
 	REJECTS(inv->blocks[0].zone, (enum block_zone)_BLOCK_ZONE_MAX);
 	REJECTS(*(unsigned char *)&inv->blocks[0].foreign, 2);
-	REJECTS(*(unsigned char *)&inv->holders[0].open, 0xff);
-	REJECTS(*(unsigned char *)&inv->holders[0].mapped, 0x80);
+	REJECTS(inv->extents[0].sharable, 2);
+	REJECTS(inv->extents[0].sharable, -2);
+	REJECTS(inv->devices[0].memmap_on_memory, 2);
+	REJECTS(inv->devices[0].memmap_on_memory, -2);
+	assert_int_equal(reread(inv), 0);
+}
+
+static void test_rejects_holders(void **state)
+{
+	_cleanup_(inventory_freep) struct inventory *inv = full_inventory();
+	struct holder *process = find_holder(inv, false), *mount = find_holder(inv, true);
+	char unterminated[HOLDER_PATH_MAX];
+
+	(void)state;
+	REJECTS(*(unsigned char *)&process->open, 0xff);
+	REJECTS(*(unsigned char *)&process->mapped, 0x80);
+	REJECTS(*(unsigned char *)&mount->mounted, 2);
+	/* To kill(2) these are many processes. */
+	REJECTS(process->pid, 0);
+	REJECTS(process->pid, -1);
+	REJECTS(mount->pid, 0);
+	memset(unterminated, '0', sizeof(unterminated));
+	REJECTS_NAME(process->comm, unterminated);
+	REJECTS_NAME(process->unit, unterminated);
+	REJECTS_NAME(process->cgroup, unterminated);
+	REJECTS_NAME(mount->path, unterminated);
+	REJECTS_NAME(mount->fstype, unterminated);
+	/* Neither one nor the other. */
+	REJECTS_NAME(process->path, "/mnt");
+	REJECTS_NAME(process->fstype, "famfs");
+	REJECTS_NAME(mount->path, "");
+	REJECTS(mount->open, true);
+	REJECTS(mount->mapped, true);
+	assert_int_equal(reread(inv), 0);
+}
+
+static void test_rejects_hugepages(void **state)
+{
+	_cleanup_(inventory_freep) struct inventory *inv = full_inventory();
+	struct huge_pages *pool = inv->hugepages;
+
+	(void)state;
+	REJECTS(pool->node, -1);
+	REJECTS(pool->size, 0);
+	REJECTS(pool->total, 0);
+	REJECTS(pool->total, HUGE_BYTES_MAX / pool->size + 1);
+	REJECTS(pool->free, pool->total + 1);
+	/* Out of order, and twice the same. */
+	REJECTS(pool->node, INT32_MAX);
+	REJECTS(pool[1], pool[0]);
 	assert_int_equal(reread(inv), 0);
 }
 
@@ -309,7 +367,6 @@ static void test_rejects_names(void **state)
 	REJECTS_NAME(inv->devices[0].name, "a/b");
 	REJECTS_NAME(inv->devices[0].driver, ".");
 	REJECTS_NAME(inv->devices[0].state, unterminated);
-	REJECTS_NAME(inv->holders[0].comm, unterminated);
 	/* An error without a path, a path without an error, and what is no path. */
 	REJECTS(inv->regions[0].error, -EIO);
 	REJECTS_NAME(inv->regions[0].error_path, "region0/size");
@@ -375,8 +432,8 @@ static void test_counts(void **state)
 			}
 			memcpy(data + at, &count, sizeof(count));
 		}
-	/* Magic, eight counts and eight sizes of elements, at the least. */
-	assert_true(rejected >= (2 + 8 + 8) * 3);
+	/* Magic, nine counts and nine sizes of elements, at the least. */
+	assert_true(rejected >= (2 + 9 + 9) * 3);
 	data[0] ^= 1;
 	assert_int_equal(from_bytes(data, size, &back), -EBADMSG);
 }
@@ -404,6 +461,8 @@ int main(void)
 		cmocka_unit_test(test_corrupted_bytes),
 		cmocka_unit_test(test_rejects_indexes),
 		cmocka_unit_test(test_rejects_values),
+		cmocka_unit_test(test_rejects_holders),
+		cmocka_unit_test(test_rejects_hugepages),
 		cmocka_unit_test(test_rejects_names),
 		cmocka_unit_test(test_rejects_disorder),
 		cmocka_unit_test(test_counts),

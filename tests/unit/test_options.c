@@ -56,11 +56,12 @@ static void test_defaults(void **state)
 
 	(void)state;
 	assert_int_equal(parse_quietly((const char *const[]){ NULL }, &o), -1);
-	assert_string_equal(o.config, DCDD_CONFIG_PATH);
+	assert_null(o.config);
+	assert_null(o.root);
 	assert_string_equal(o.runtime_dir, "/run/dcdd");
 	assert_string_equal(o.state_dir, "/var/lib/dcdd");
-	assert_false(o.config_given);
 	assert_false(o.check_config);
+	assert_false(o.dump_config);
 	assert_false(o.no_bus);
 }
 
@@ -70,14 +71,54 @@ static void test_all_given(void **state)
 
 	(void)state;
 	assert_int_equal(PARSE(&o, "--config=/a", "--runtime-dir", "/b", "--state-dir=/c",
-			       "--no-bus", "--check-config"),
+			       "--no-bus", "--dump-config"),
 			 -1);
 	assert_string_equal(o.config, "/a");
 	assert_string_equal(o.runtime_dir, "/b");
 	assert_string_equal(o.state_dir, "/c");
-	assert_true(o.config_given);
-	assert_true(o.check_config);
+	assert_true(o.dump_config);
 	assert_true(o.no_bus);
+}
+
+static void test_check_config(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "--check-config"), -1);
+	assert_true(o.check_config);
+	assert_null(o.config);
+	/* The file behind it, wherever other options stand. */
+	assert_int_equal(PARSE(&o, "--check-config", "/a"), -1);
+	assert_string_equal(o.config, "/a");
+	assert_int_equal(PARSE(&o, "/a", "--check-config", "--no-bus"), -1);
+	assert_true(o.check_config);
+	assert_string_equal(o.config, "/a");
+	assert_int_equal(PARSE(&o, "--check-config", "--", "-a"), -1);
+	assert_string_equal(o.config, "-a");
+	assert_int_equal(PARSE(&o, "--check-config", "--config", "/a"), -1);
+	assert_string_equal(o.config, "/a");
+
+	assert_int_equal(PARSE(&o, "--check-config", "/a", "/b"), DCDD_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--check-config", "--config=/a", "/b"), DCDD_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--check-config", "--dump-config"), DCDD_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--dump-config", "/a"), DCDD_EXIT_USAGE);
+}
+
+/* The daemon runs on its own host only. */
+static void test_root(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(PARSE(&o, "--check-config", "--root=/image"), -1);
+	assert_string_equal(o.root, "/image");
+	assert_int_equal(PARSE(&o, "--root", "/image", "--dump-config"), -1);
+	assert_string_equal(o.root, "/image");
+	assert_int_equal(PARSE(&o, "--root=/image"), DCDD_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--check-config", "--root=/image", "/a"), DCDD_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--dump-config", "--root=/image", "-c", "/a"), DCDD_EXIT_USAGE);
+	assert_int_equal(PARSE(&o, "--check-config", "--root"), DCDD_EXIT_USAGE);
 }
 
 static void test_state_directory_of_systemd(void **state)
@@ -117,6 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_defaults, setup),
 		cmocka_unit_test_setup(test_all_given, setup),
+		cmocka_unit_test_setup(test_check_config, setup),
+		cmocka_unit_test_setup(test_root, setup),
 		cmocka_unit_test_setup(test_state_directory_of_systemd, setup),
 		cmocka_unit_test_setup(test_ends_at_once, setup),
 	};

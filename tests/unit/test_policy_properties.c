@@ -1,257 +1,193 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* policy_decide(): what no random host and no random policy may break. */
-#include "tests/unit/policy_host.h"
-
-static uint64_t random_u64(uint64_t *state)
-{
-	/* xorshift64*: the same sequence on every machine. */
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * UINT64_C(2685821657736338717);
-}
-
-static bool one_in(uint64_t *seed, unsigned n)
-{
-	return random_u64(seed) % n == 0;
-}
-
-static uint64_t random_bytes(uint64_t *seed)
-{
-	switch (random_u64(seed) % 6) {
-	case 0:
-		return 0;
-	case 1:
-		return UINT64_MAX - random_u64(seed) % 3;
-	case 2:
-		return random_u64(seed);
-	default:
-		return random_u64(seed) % (64 * BLOCK);
-	}
-}
-
-/* Mostly well, so that every verdict comes up. */
-static void random_case(uint64_t *seed, struct test_case *ret, char letters[DEVICES][4],
-			char modes[DEVICES + 1])
-{
-	size_t n = random_u64(seed) % (DEVICES + 1);
-
-	*ret = (struct test_case){ .modes = modes };
-	memset(modes, 0, DEVICES + 1);
-	for (size_t i = 0; i < n; i++) {
-		size_t n_blocks = random_u64(seed) % 4;
-
-		modes[i] = one_in(seed, 3) ? "sdfuo"[random_u64(seed) % 5] : 's';
-		for (size_t b = 0; b < n_blocks; b++)
-			letters[i][b] = one_in(seed, 12) ? "kog?nzFOK"[random_u64(seed) % 9] : 'm';
-		letters[i][n_blocks] = '\0';
-		ret->blocks[i] = letters[i];
-		ret->node[i] = (int)(random_u64(seed) % 4);
-		if (one_in(seed, 8))
-			ret->holders[i] = (struct holder){ .device = (uint32_t)i,
-							   .pid = (int32_t)(i + 1),
-							   .mapped = one_in(seed, 2) };
-	}
-	if (!one_in(seed, 3))
-		for (int i = 0; i < 4; i++)
-			ret->nodes[i] = (struct numa_node)NODE(
-				i, random_bytes(seed) | 1, random_bytes(seed), random_bytes(seed));
-	if (one_in(seed, 6) && n)
-		ret->flags = 1u << random_u64(seed) % 8;
-}
-
-static void random_policy(uint64_t *seed, struct policy *ret)
-{
-	policy_init(ret);
-	for (unsigned m = 0; m < DAX_MODE_OTHER; m++)
-		ret->defaults.action[m] = one_in(seed, 4) ? ACTION_KEEP : ACTION_FREE;
-	ret->defaults.headroom_bytes = one_in(seed, 2) ? 0 : random_bytes(seed);
-	ret->defaults.headroom_permyriad = one_in(seed, 2) ? 0 : random_u64(seed) % 10001;
-	ret->n_rules = random_u64(seed) % 3;
-	ret->rules = ret->n_rules ? calloc(ret->n_rules, sizeof(*ret->rules)) : NULL;
-	for (size_t i = 0; i < ret->n_rules; i++) {
-		struct policy_rule *rule = &ret->rules[i];
-
-		snprintf(rule->name, sizeof(rule->name), "r%zu", i);
-		rule->mode = one_in(seed, 2) ? -1 : (int)(random_u64(seed) % DAX_MODE_OTHER);
-		if (one_in(seed, 3))
-			(void)str_copy(rule->tag_glob, sizeof(rule->tag_glob),
-				       one_in(seed, 2) ? "5*" : "0*");
-		if (one_in(seed, 4))
-			(void)str_copy(rule->region, sizeof(rule->region), "region1");
-		rule->settings = ret->defaults;
-		if (rule->mode >= 0)
-			rule->settings.action[rule->mode] = (enum policy_action)one_in(seed, 2);
-	}
-}
-
 /*
- * The balance of headroom in numbers that cannot overflow, the other way round: what is in use on
- * the whole host must fit into what stays, less what can be dropped, and leave the floor.
+ * policy_decide() against a second opinion (policy_judge.h), over random configurations that go
+ * through the real parser, random hosts and random facts. POLICY_SEED=N and POLICY_ROUNDS=N run
+ * others; a failure prints the seed of its round, which as POLICY_SEED is the first one.
  */
-static bool oracle_room(const struct host *host, const struct release_settings *settings)
-{
-	__int128 must_move = 0, room = 0, total = 0, floor, unlisted = 0, online = 0;
-	const struct inventory *inv = &host->inv;
+#include "tests/unit/policy_check.h"
+#include "tests/unit/policy_judge.h"
+#include "tests/unit/random_case.h"
 
-	for (uint32_t b = 0; b < inv->n_blocks; b++)
-		if (inv->blocks[b].state == BLOCK_ONLINE)
-			online += BLOCK;
-	if (!online || !inv->n_nodes)
+#define ROUNDS 30000
+
+static uint64_t environment(const char *name, uint64_t fallback)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 0) : fallback;
+}
+
+/* False: the parser refuses it, as it does a configuration that contradicts itself; with a line. */
+static bool parse_random(const struct random_policy *random, struct policy *ret)
+{
+	_cleanup_fclose_ FILE *f = NULL;
+	_cleanup_free_ char *error = NULL;
+	unsigned line = 0;
+	int r;
+
+	policy_init(ret);
+	f = fmemopen((void *)(uintptr_t)random->text, strlen(random->text), "r");
+	assert_non_null(f);
+	r = policy_parse("conf", f, ret, &error);
+	if (r == 0) {
+		assert_null(error);
 		return true;
-	unlisted = online;
-	for (uint32_t i = 0; i < inv->n_nodes; i++) {
-		const struct numa_node *node = &inv->nodes[i];
-		__int128 size = node->total, leaving = 0, used;
-
-		for (uint32_t b = 0; b < inv->n_blocks; b++)
-			if (inv->blocks[b].state == BLOCK_ONLINE &&
-			    inv->devices[inv->blocks[b].device].target_node == node->id)
-				leaving += BLOCK;
-		leaving = MIN(leaving, size);
-		unlisted -= leaving;
-		used = MAX(size - (__int128)node->free, 0);
-		total += size - leaving;
-		must_move += used < leaving ? used : leaving;
-		if (leaving == 0)
-			room += MIN((__int128)node->free + node->reclaimable, size);
-		else
-			room += used <= leaving ? size - leaving : size - used;
 	}
-	must_move += unlisted;
-	/* The sum of all nodes is more than 64 bits can say: the daemon's view ends there. */
-	total = MIN(total, (__int128)UINT64_MAX);
-	floor = MAX((__int128)settings->headroom_bytes,
-		    total * settings->headroom_permyriad / 10000);
-	return room >= must_move + floor;
+	assert_int_equal(r, -EINVAL);
+	assert_non_null(error);
+	if (sscanf(error, "conf:%u: ", &line) != 1 || line == 0)
+		fail_msg("%s\nfor\n%s", error, random->text);
+	return false;
 }
 
-/* What must hold for a group that is to be freed. */
-static void check_free(const struct host *host, const struct decision *decision)
+static bool judgement_flaw(const struct judgement *j, const struct decision *d, char *ret,
+			   size_t size)
 {
-	const struct inventory *inv = &host->inv;
-
-	assert_true(inv->n_devices > 0);
-	for (uint32_t i = 0; i < inv->n_devices; i++) {
-		assert_int_not_equal(inv->devices[i].mode, DAX_MODE_OTHER);
-		assert_int_equal(decision->settings.action[inv->devices[i].mode], ACTION_FREE);
-	}
-	assert_int_equal(inv->n_holders, 0);
-	for (uint32_t b = 0; b < inv->n_blocks; b++) {
-		const struct memory_block *block = &inv->blocks[b];
-
-		assert_true(block->state == BLOCK_OFFLINE ||
-			    (block->state == BLOCK_ONLINE && block->zone == ZONE_MOVABLE &&
-			     !block->foreign));
-		assert_true(block->foreign ||
-			    inv->devices[block->device].mode == DAX_MODE_SYSTEM_RAM);
-	}
-	/* Each mapping is one of the group's extents. */
-	for (uint32_t m = 0; m < inv->n_mappings; m++) {
-		bool found = false;
-
-		for (uint32_t e = 0; e < host->group.n_extents; e++)
-			if (range_equal(&inv->mappings[m].hpa, &inv->extents[e].hpa))
-				found = true;
-		assert_true(found);
-	}
-	assert_true(oracle_room(host, &decision->settings));
-}
-
-static void test_properties(_unused_ void **state)
-{
-	unsigned count[_VERDICT_MAX] = { 0 };
-	uint64_t seed = 20261122;
-
-	for (int round = 0; round < 200000; round++) {
-		struct decision decision, again;
-		char letters[DEVICES][4], modes[DEVICES + 1];
-		struct host host, before;
-		struct policy policy;
-		struct test_case c;
-
-		random_case(&seed, &c, letters, modes);
-		memset(&host, 0, sizeof(host));
-		host_build(&c, &host);
-		random_policy(&seed, &policy);
-		memcpy(&before, &host, sizeof(host));
-
-		policy_decide(&host.inv, &host.group, &policy, &decision);
-		policy_decide(&host.inv, &host.group, &policy, &again);
-		assert_memory_equal(&host, &before, sizeof(host));
-		assert_int_equal(decision.verdict, again.verdict);
-		assert_string_equal(decision.reason, again.reason);
-		assert_string_equal(decision.rule, again.rule);
-
-		assert_true((unsigned)decision.verdict < _VERDICT_MAX);
-		count[decision.verdict]++;
-		assert_reason_is_sentence(decision.reason);
-		assert_int_equal(decision.verdict == VERDICT_NOTHING, host.inv.n_devices == 0);
-		if (decision.verdict == VERDICT_FREE)
-			check_free(&host, &decision);
-		policy_done(&policy);
-	}
-	/* None of the above was true for want of cases. */
-	for (size_t i = 0; i < ARRAY_SIZE(count); i++)
-		assert_true(count[i] > 5000);
-}
-
-/* The longest names there can be do not cut a reason. */
-static void test_longest_names(_unused_ void **state)
-{
-	static const struct test_case hosts[] = {
-		{ .modes = "d" },
-		{ .modes = "o" },
-		{ .modes = "s", .blocks = { "k" } },
-		{ .modes = "s", .blocks = { "F" } },
-		{ .modes = "s", .blocks = { "?" } },
-		{ .modes = "s", .blocks = { "z" } },
-		{ .modes = "s", .flags = OUTSIDE },
-		{ .modes = "s", .flags = CUT },
-		{ .modes = "s", .flags = NO_BLOCK_SIZE },
-		{ .modes = "s", .blocks = { "mmm" } },
-		{ .modes = "s", .blocks = { "mmm" }, .nodes = { NODE(1, UINT64_MAX, 0, 0) } },
-		{ .modes = "u", .blocks = { "o" }, .conf = ALL_FREE },
-		{ .modes = "d",
-		  .conf = ALL_FREE,
-		  .holders = { { .pid = INT32_MAX, .mapped = true } } },
+	static const char letters[_OUTCOME_MAX] = {
+		[OUTCOME_MET] = 'm', [OUTCOME_WAIT] = 'w', [OUTCOME_REFUSE] = 'r'
 	};
+	char rule[RULE_NAME_MAX] = "default";
 
-	for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
-		struct decision decision;
-		struct policy policy;
-		struct host host;
+	if (j->rule >= 0)
+		snprintf(rule, sizeof(rule), "r%d", j->rule);
+	if (!streq(d->rule, rule))
+		FLAW("the rule is %s", rule);
+	if ((d->n_conditions > 0) != (j->outcome[0] != '\0'))
+		FLAW("%s: %u conditions", verdict_to_string(j->verdict), d->n_conditions);
+	for (unsigned i = 0; i < d->n_conditions; i++)
+		if (j->outcome[i] != letters[d->conditions[i].outcome])
+			FLAW("%s is '%c', not '%c'",
+			     condition_kind_to_string((enum condition_kind)i), j->outcome[i],
+			     letters[d->conditions[i].outcome]);
+	if (d->verdict != j->verdict)
+		FLAW("the verdict is %s", verdict_to_string(j->verdict));
+	if (d->permanent != j->permanent || d->terminate != j->terminate)
+		FLAW("permanent %d, terminate %d", j->permanent, j->terminate);
+	return false;
+}
 
-		host_build(&hosts[i], &host);
-		parse(hosts[i].conf, &policy);
-		/* A rule that matches all and changes nothing, with the longest name. */
-		policy.rules = calloc(1, sizeof(*policy.rules));
-		assert_non_null(policy.rules);
-		policy.n_rules = 1;
-		policy.rules[0].mode = -1;
-		policy.rules[0].settings = policy.defaults;
-		memset(policy.rules[0].name, 'r', RULE_NAME_MAX - 1);
-		memset(host.devices[0].name, 'd', DEV_NAME_MAX - 1);
-		memset(host.devices[0].driver, 'v', DEV_NAME_MAX - 1);
-		for (uint32_t b = 0; b < host.inv.n_blocks; b++)
-			host.blocks[b].number = UINT64_MAX;
-		for (uint32_t m = 0; m < host.inv.n_mappings; m++)
-			if (hosts[i].flags & OUTSIDE)
-				host.mappings[m].hpa.start = UINT64_MAX - (UINT64_C(1) << 60);
-		if (host.inv.n_holders)
-			memset(host.holders[0].comm, '\n', sizeof(host.holders[0].comm));
-		policy_decide(&host.inv, &host.group, &policy, &decision);
-		assert_reason_is_sentence(decision.reason);
-		assert_int_equal(strlen(decision.rule), RULE_NAME_MAX - 1);
+/* Both of them are plain data, but with bytes between their members that mean nothing. */
+static bool decisions_differ(const struct decision *a, const struct decision *b)
+{
+	_cleanup_free_ char *ta = NULL, *tb = NULL;
+
+	assert_int_equal(decision_explain(a, &ta), 0);
+	assert_int_equal(decision_explain(b, &tb), 0);
+	return !streq(ta, tb) || a->verdict != b->verdict || a->deadline != b->deadline ||
+	       a->again != b->again || a->again_wall != b->again_wall ||
+	       a->unsignalled != b->unsignalled || a->draining != b->draining ||
+	       a->terminate != b->terminate || a->permanent != b->permanent;
+}
+
+static void print_case(const struct random_case *r, const struct random_policy *policy,
+		       const struct decision *d)
+{
+	_cleanup_free_ char *text = NULL;
+
+	(void)decision_explain(d, &text);
+	/* In parts: cmocka cuts long messages. */
+	fputs(policy->text, stderr);
+	fprintf(stderr,
+		"devices \"%s\", blocks %s %s %s, nodes %d %d %d, dax0.9 %s on %d, flags %#x, "
+		"%zu freed, %zu inhibitors, %zu leaving\n",
+		r->modes, r->blocks[0], r->blocks[1], r->blocks[2], r->c.node[0], r->c.node[1],
+		r->c.node[2], r->c.other ? r->other : "-", r->c.other_node, r->c.flags,
+		r->c.facts.n_freed, r->c.facts.n_inhibitors, r->c.facts.n_leaving);
+	fputs(text ? text : "", stderr);
+}
+
+/* One round. False: the configuration was not good. */
+static bool check_round(uint64_t *seed, struct judgement *ret)
+{
+	static struct random_policy random;
+	const uint64_t begin = *seed;
+	struct decision decision, again;
+	struct policy_facts facts;
+	struct random_case r;
+	struct policy policy;
+	struct host host, before;
+	struct asked asked = { &host.inv, &policy, &facts, &r.c.request };
+	char flaw[2048];
+
+	random_policy(seed, &random);
+	random_case(seed, &r);
+	if (!parse_random(&random, &policy)) {
 		policy_done(&policy);
+		return false;
 	}
+	facts = case_facts(&r.c);
+	memset(&host, 0, sizeof(host));
+	host_build(&r.c, &host);
+	memcpy(&before, &host, sizeof(host));
+	judge(&r.c, &host, &facts, &random, ret);
+
+	memset(&decision, 0xa5, sizeof(decision));
+	memset(&again, 0x5a, sizeof(again));
+	policy_decide(&host.inv, &host.group, &policy, &facts, &r.c.request, &decision);
+	policy_decide(&host.inv, &host.group, &policy, &facts, &r.c.request, &again);
+	assert_memory_equal(&host, &before, sizeof(host));
+	if (judgement_flaw(ret, &decision, flaw, sizeof(flaw)) ||
+	    decision_flaw(&asked, &decision, flaw, sizeof(flaw))) {
+		print_case(&r, &random, &decision);
+		fail_msg("POLICY_SEED=%" PRIu64 ": judged otherwise: %s", begin, flaw);
+	}
+	if (decisions_differ(&decision, &again)) {
+		print_case(&r, &random, &decision);
+		fail_msg("POLICY_SEED=%" PRIu64 ": two decisions differ", begin);
+	}
+	policy_done(&policy);
+	return true;
+}
+
+static void test_against_judge(_unused_ void **state)
+{
+	unsigned verdicts[_VERDICT_MAX] = { 0 }, outcomes[_CONDITION_MAX][3] = { { 0 } };
+	unsigned rules = 0, terminate = 0, permanent = 0, refused = 0;
+	uint64_t seed = environment("POLICY_SEED", 20261122);
+	const unsigned rounds = (unsigned)environment("POLICY_ROUNDS", ROUNDS);
+
+	for (unsigned round = 0; round < rounds;) {
+		struct judgement j;
+
+		if (!check_round(&seed, &j)) {
+			/* Else this would go on for ever. */
+			assert_true(++refused < 100 * rounds);
+			continue;
+		}
+		round++;
+		verdicts[j.verdict]++;
+		rules += j.rule >= 0;
+		terminate += j.terminate;
+		permanent += j.permanent;
+		for (unsigned i = 0; i < _CONDITION_MAX && j.outcome[i]; i++)
+			outcomes[i][j.outcome[i] == 'm' ? 0 : j.outcome[i] == 'w' ? 1 : 2]++;
+	}
+	print_message(
+		"%u random configurations decided and judged, %u more refused by the parser\n",
+		rounds, refused);
+	print_message(
+		"nothing %u, free %u, wait %u (%u terminate), refuse %u (%u for ever); %u by a rule\n",
+		verdicts[VERDICT_NOTHING], verdicts[VERDICT_FREE], verdicts[VERDICT_WAIT],
+		terminate, verdicts[VERDICT_REFUSE], permanent, rules);
+	if (rounds < ROUNDS)
+		return;
+	/* None of the above was true for want of cases. */
+	for (unsigned i = 0; i < _VERDICT_MAX; i++)
+		assert_true(verdicts[i] > rounds / 100);
+	assert_true(rules > rounds / 10);
+	assert_true(terminate > rounds / 1000);
+	for (unsigned i = 0; i < _CONDITION_MAX; i++)
+		for (unsigned k = 0; k < 3; k++)
+			if (outcomes[i][k] < rounds / 1000)
+				fail_msg("%s: only %u with outcome %u",
+					 condition_kind_to_string((enum condition_kind)i),
+					 outcomes[i][k], k);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_properties),
-		cmocka_unit_test(test_longest_names),
+		cmocka_unit_test(test_against_judge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

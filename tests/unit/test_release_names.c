@@ -15,6 +15,8 @@ static const struct {
 	bool final, active;
 } states[] = {
 	{ RELEASE_REQUESTED, "requested", false, false },
+	{ RELEASE_HELD, "held", false, false },
+	{ RELEASE_DRAINING, "draining", false, false },
 	{ RELEASE_OFFLINING, "offlining", false, true },
 	{ RELEASE_DETACHING, "detaching", false, true },
 	{ RELEASE_READY, "ready", false, false },

@@ -224,6 +224,88 @@ static void test_nodes(void **state)
 	assert_int_equal(inv->nodes[1].reclaimable, 0);
 }
 
+static void put_pool(const struct tree *t, const char *node, const char *size, const char *total,
+		     const char *free_pages)
+{
+	char dir[128];
+
+	(void)snprintf(dir, sizeof(dir), NODE "/%s/hugepages/%s", node, size);
+	put(t, dir, "nr_hugepages", total);
+	put(t, dir, "free_hugepages", free_pages);
+	put(t, dir, "surplus_hugepages", "0");
+}
+
+static void test_huge_pages(void **state)
+{
+	const struct tree *t = *state;
+	_cleanup_(inventory_freep) struct inventory *inv = NULL;
+
+	put_pool(t, "node1", "hugepages-1048576kB", "2", "1");
+	put_pool(t, "node1", "hugepages-2048kB", "512", "0");
+	put_pool(t, "node0", "hugepages-2048kB", "100", "101"); /* grown while it was read */
+	put_pool(t, "node0", "hugepages-1048576kB", "0", "0");
+	/* What is not of that name is not looked into. */
+	put_pool(t, "node0", "hugepages-02048kB", "x", "x");
+	put_pool(t, "node0", "hugepages-2048", "x", "x");
+	put_pool(t, "node0", "hugepages-kB", "x", "x");
+	put_pool(t, "node0", "hugepages-0kB", "x", "x");
+	put_pool(t, "node0", "hugepages-99999999999999999kB", "x", "x");
+	inv = scan(t);
+	assert_int_equal(inv->n_hugepages, 3);
+	assert_int_equal(inv->hugepages[0].node, 0);
+	assert_int_equal(inv->hugepages[0].size, 2 * MiB);
+	assert_int_equal(inv->hugepages[0].total, 100);
+	assert_int_equal(inv->hugepages[0].free, 100);
+	assert_int_equal(inv->hugepages[1].node, 1);
+	assert_int_equal(inv->hugepages[1].total, 512);
+	assert_int_equal(inv->hugepages[1].free, 0);
+	assert_int_equal(inv->hugepages[2].size, GiB);
+	assert_int_equal(inv->hugepages[2].total, 2);
+	assert_int_equal(inv->hugepages[2].free, 1);
+}
+
+/* Not "there are none": then a release would begin that cannot end well. */
+static void test_unreadable_huge_pages(void **state)
+{
+	const struct tree *t = *state;
+
+	put_pool(t, "node0", "hugepages-2048kB", "many", "0");
+	scan_fails_for(t, -EBADMSG,
+		       NODE "/node0/hugepages/hugepages-2048kB/nr_hugepages: Bad message");
+	/* More than fits into 2^54 bytes. */
+	put_pool(t, "node0", "hugepages-2048kB", "8589934593", "0");
+	scan_fails(t, -EBADMSG);
+	put_pool(t, "node0", "hugepages-2048kB", "8589934592", "0");
+	inventory_free(scan(t));
+}
+
+static void test_memmap_on_memory(void **state)
+{
+	static const struct {
+		const char *text;
+		int32_t value;
+	} cases[] = { { "1", 1 }, { "0", 0 }, { "2", -1 }, { "-1", -1 }, { "Y", -1 }, { "", -1 } };
+	const struct tree *t = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(inventory_freep) struct inventory *inv = NULL;
+
+		put(t, DAX_REGION "/dax0.1", "memmap_on_memory", cases[i].text);
+		inv = scan(t);
+		assert_int_equal(find_device(inv, "dax0.1")->memmap_on_memory, cases[i].value);
+		assert_int_equal(find_device(inv, "dax0.2")->memmap_on_memory, -1);
+	}
+}
+
+/* Of tagged ones sysfs does not say; untagged ones cannot be. */
+static void test_sharable(void **state)
+{
+	_cleanup_(inventory_freep) struct inventory *inv = scan(*state);
+
+	assert_int_equal(find_extent(inv, "extent0.1")->sharable, -1);
+	assert_int_equal(find_extent(inv, "extent0.4")->sharable, 0);
+}
+
 static void test_modes(void **state)
 {
 	static const struct {
@@ -359,6 +441,10 @@ int main(void)
 		TEST(test_block_of_two_mappings),
 		TEST(test_leaked_blocks),
 		TEST(test_nodes),
+		TEST(test_huge_pages),
+		TEST(test_unreadable_huge_pages),
+		TEST(test_memmap_on_memory),
+		TEST(test_sharable),
 		TEST(test_modes),
 		TEST(test_state_attribute),
 		cmocka_unit_test(test_no_cxl),

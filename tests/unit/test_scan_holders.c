@@ -5,6 +5,26 @@
 
 #include "holder_process.h"
 #include "scan_host.h"
+#include "util/process.h"
+
+/* What /proc says of the process itself, and not of one of its threads. */
+static void assert_described(const struct holder *holder)
+{
+	struct holder expected = { 0 };
+	char path[64];
+	_cleanup_close_ int fd = -EBADF;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d", holder->pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	process_describe(fd, &expected);
+	assert_true(holder->start > 0);
+	assert_int_equal(holder->start, expected.start);
+	assert_string_equal(holder->comm, expected.comm);
+	assert_string_equal(holder->unit, expected.unit);
+	assert_string_equal(holder->cgroup, expected.cgroup);
+	assert_false(holder->mounted);
+}
 
 /* With the machine's /proc, which only root may look at as a whole. */
 static struct inventory *scan_processes(const struct tree *t)
@@ -85,6 +105,7 @@ static void test_holder_by_number(void **state)
 		assert_true(h->open);
 		assert_false(h->mapped);
 		assert_string_equal(h->comm, "dax holder");
+		assert_described(h);
 		assert_null(find_holder(inv, getpid()));
 	}
 	end_holder(child);
@@ -112,6 +133,7 @@ static void test_holder_whose_main_thread_ended(void **state)
 
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		threaded.ready = ready[1];
+		(void)usleep(30000); /* the thread starts later than the process, by a few ticks */
 		if (pthread_create(&thread, NULL, hold_in_thread, &threaded) != 0)
 			_exit(1);
 		pthread_exit(NULL);
@@ -124,6 +146,7 @@ static void test_holder_whose_main_thread_ended(void **state)
 
 		assert_non_null(find_holder(inv, child));
 		assert_true(find_holder(inv, child)->open);
+		assert_described(find_holder(inv, child));
 	}
 	end_holder(child);
 }

@@ -44,6 +44,9 @@ static const struct {
 	{ "daemon/events/instance.c", "O_WRONLY", "tracefs, below the daemon's own instance" },
 	{ "daemon/undo/undo_store.c", "O_WRONLY", "the undo journals in the state directory" },
 	{ "daemon/lock.c", "O_RDWR", "the lock file in the runtime directory" },
+	{ "daemon/watch/pressure.c", "O_RDWR", "triggers in /proc/pressure/memory" },
+	{ "daemon/policy/load.c", "openat2", "reads configuration files below --root" },
+	{ "daemon/inventory/scan_mounts.c", "openat2", "looks at nodes in mount namespaces" },
 };
 
 static bool is_allowed(const char *path, const char *what)

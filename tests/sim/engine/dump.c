@@ -182,11 +182,31 @@ static bool dump_block(const struct engine *e, const void *item, struct json_obj
 	       put_bool(obj, "pinned", b->pinned);
 }
 
+/* The pools that are not empty. */
+static bool dump_huge_pages(const struct eng_node_info *n, struct json_object *array)
+{
+	for (unsigned i = 0; i < ENG_HUGE_SIZES; i++) {
+		struct json_object *pool;
+
+		if (n->huge[i].total == 0)
+			continue;
+		pool = json_object_new_object();
+		if (!pool || json_object_array_add(array, pool) != 0 ||
+		    !put_u64(pool, "size", eng_huge_size(i)) ||
+		    !put_u64(pool, "total", n->huge[i].total) ||
+		    !put_u64(pool, "free", n->huge[i].free))
+			return false;
+	}
+	return true;
+}
+
 static bool dump_node(const struct engine *e, const void *item, struct json_object *obj)
 {
 	const struct eng_node_info *n = item;
+	struct json_object *pools = json_object_new_array();
 
-	return put_u64(obj, "id", (uint64_t)n->id) && put_bool(obj, "present", n->present) &&
+	return put(obj, "huge_pages", pools) && dump_huge_pages(n, pools) &&
+	       put_u64(obj, "id", (uint64_t)n->id) && put_bool(obj, "present", n->present) &&
 	       put_u64(obj, "total", eng_node_total(e, n->id)) && put_u64(obj, "used", n->used);
 }
 

@@ -233,6 +233,15 @@ int engine_block_set(struct engine *e, uint64_t number, enum engine_block_flag f
  */
 int engine_node_set_used(struct engine *e, int node, uint64_t used);
 
+/*
+ * The node's pool of huge pages of @size bytes (2 MiB or 1 GiB). Offlining takes free ones apart
+ * and moves those in use to free ones of another node; one of 2 MiB is made anew there, if there is
+ * room. -ENOENT: no such node; -EINVAL: no such size, or more free than there are; -ENOSPC: does
+ * not fit.
+ */
+int engine_node_set_huge_pages(struct engine *e, int node, uint64_t size, uint64_t total,
+			       uint64_t free_pages);
+
 /* ---- the tree: what /sys shows ---- */
 
 enum engine_node_type {
@@ -316,7 +325,7 @@ bool engine_invariants_hold(const struct engine *e, char *ret_error, size_t size
  *                "devices": [{name, size, uuid, driver, state?, mappings: [{start, end,
  *                             page_offset, extent}]}]}],
  *   "blocks": [{number, state, zone, node, device, leaked, unmovable, pinned}],
- *   "nodes": [{id, total, used}], "dax_cxl": bool,
+ *   "nodes": [{id, total, used, huge_pages: [{size, total, free}]}], "dax_cxl": bool,
  *   "drivers": {name: [remembered ids]}, "auto_online": ..., "counters": {...},
  *   "violations": [messages] }
  */

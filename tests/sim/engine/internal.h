@@ -184,10 +184,18 @@ struct eng_block {
 	enum eng_zone restore; /* taken offline by the atomic unplug under way, from this zone */
 };
 
+#define ENG_HUGE_SIZES 2
+
+/* A pool of huge pages. */
+struct eng_huge {
+	uint64_t total, free; /* pages */
+};
+
 struct eng_node_info {
 	int id;
-	bool present; /* nodeN is there: has memory blocks, or is node 0 */
-	uint64_t used;
+	bool present;			      /* nodeN is there: has memory blocks, or is node 0 */
+	uint64_t used;			      /* bytes, huge pages left out */
+	struct eng_huge huge[ENG_HUGE_SIZES]; /* 2 MiB, 1 GiB; their bytes are taken as well */
 };
 
 /* ---- the host ---- */
@@ -383,8 +391,25 @@ struct eng_node_info *eng_find_node(const struct engine *e, int id);
 int eng_need_node(struct engine *e, int id);
 /* Whoever is stuck with the lock loses it; the block is online again. */
 void eng_hotplug_break(struct engine *e);
+
+/* ---- node_memory.c ---- */
+
+/* Bytes of a page of pool @index. */
+uint64_t eng_huge_size(unsigned index);
 /* Bytes online on a node. */
 uint64_t eng_node_total(const struct engine *e, int id);
+/* Bytes that are not free, the pools' included. */
+uint64_t eng_node_taken(const struct eng_node_info *n);
+/* What a write to nr_hugepages does: as near to @total as can be. */
+void eng_node_set_pool(struct engine *e, struct eng_node_info *n, unsigned index, uint64_t total);
+/* Makes what is on @n fit into @left bytes, by moving it to other nodes. False: it cannot, and
+ * nothing changed. */
+bool eng_node_shrink(struct engine *e, struct eng_node_info *n, uint64_t left);
+/* The same by dropping what does not fit: its memory is gone. */
+void eng_node_cut(struct eng_node_info *n, uint64_t left);
+
+/* ---- memblock.c ---- */
+
 int eng_boot_memory(struct engine *e);
 
 /* ---- tree_build.c ---- */

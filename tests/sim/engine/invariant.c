@@ -220,8 +220,12 @@ static bool check_blocks(const struct check *c)
 		if (n->id != 0 && n->present != blocks)
 			return fail(c, "node%d: present %d, has blocks %d", n->id, n->present,
 				    blocks);
-		if (n->used > eng_node_total(e, n->id))
+		if (eng_node_taken(n) > eng_node_total(e, n->id))
 			return fail(c, "node%d: more used than there is", n->id);
+		for (unsigned j = 0; j < ENG_HUGE_SIZES; j++)
+			if (n->huge[j].free > n->huge[j].total)
+				return fail(c, "node%d: more huge pages free than there are",
+					    n->id);
 	}
 	return true;
 }

@@ -111,28 +111,6 @@ int eng_need_node(struct engine *e, int id)
 	return 0;
 }
 
-uint64_t eng_node_total(const struct engine *e, int id)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < e->n_blocks; i++)
-		if (e->blocks[i]->node == id && e->blocks[i]->state != ENG_BLOCK_OFFLINE)
-			sum += e->config.block_size;
-	return sum;
-}
-
-int engine_node_set_used(struct engine *e, int node, uint64_t used)
-{
-	struct eng_node_info *n = eng_find_node(e, node);
-
-	if (!n || !n->present)
-		return -ENOENT;
-	if (used > eng_node_total(e, node))
-		return -ENOSPC;
-	n->used = used;
-	return 0;
-}
-
 int engine_block_set(struct engine *e, uint64_t number, enum engine_block_flag flag, bool on)
 {
 	struct eng_block *b = eng_find_block(e, number);
@@ -269,28 +247,8 @@ void eng_block_online_anew(struct engine *e, struct eng_block *b, enum eng_onlin
 /* Moves what does not fit any more on the block's node to others. False: no room. */
 static bool migrate(struct engine *e, const struct eng_block *b)
 {
-	struct eng_node_info *from = eng_find_node(e, b->node);
-	uint64_t left = eng_node_total(e, b->node) - e->config.block_size;
-	uint64_t excess = from->used > left ? from->used - left : 0;
-	uint64_t room = 0;
-
-	for (size_t i = 0; i < e->n_nodes; i++)
-		if (e->nodes[i].id != b->node)
-			room += eng_node_total(e, e->nodes[i].id) - e->nodes[i].used;
-	if (excess > room)
-		return false;
-	from->used -= excess;
-	for (size_t i = 0; i < e->n_nodes && excess > 0; i++) {
-		struct eng_node_info *to = &e->nodes[i];
-		uint64_t part;
-
-		if (to->id == b->node)
-			continue;
-		part = MIN(excess, eng_node_total(e, to->id) - to->used);
-		to->used += part;
-		excess -= part;
-	}
-	return true;
+	return eng_node_shrink(e, eng_find_node(e, b->node),
+			       eng_node_total(e, b->node) - e->config.block_size);
 }
 
 ssize_t eng_block_offline(struct engine *e, struct eng_block *b, const struct engine_writer *w)
@@ -394,7 +352,7 @@ int eng_blocks_remove(struct engine *e, const struct range *hpa, bool force)
 		struct eng_node_info *n = eng_find_node(e, b->node);
 
 		if (b->state != ENG_BLOCK_OFFLINE)
-			n->used = MIN(n->used, eng_node_total(e, b->node) - e->config.block_size);
+			eng_node_cut(n, eng_node_total(e, b->node) - e->config.block_size);
 		e->n_blocks--;
 		memmove(&e->blocks[at], &e->blocks[at + 1],
 			(e->n_blocks - at) * sizeof(*e->blocks));

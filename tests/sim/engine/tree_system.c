@@ -85,7 +85,7 @@ static ssize_t meminfo_show(struct engine *e, const struct eng_node *n, char *bu
 {
 	int id = (int)n->arg;
 	const struct eng_node_info *node = eng_find_node(e, id);
-	uint64_t total = eng_node_total(e, id) / KiB, used = node->used / KiB;
+	uint64_t total = eng_node_total(e, id) / KiB, used = eng_node_taken(node) / KiB;
 
 	return snprintf(buf, size,
 			"Node %d MemTotal:       %8ju kB\n"
@@ -95,6 +95,55 @@ static ssize_t meminfo_show(struct engine *e, const struct eng_node *n, char *bu
 			"Node %d SReclaimable:   %8d kB\n",
 			id, (uintmax_t)total, id, (uintmax_t)(total - used), id, (uintmax_t)used,
 			id, 0, id, 0);
+}
+
+/* The argument of a pool's files: the node's id, and which pool. */
+#define POOL_ARG(id, index) ((unsigned)(id)*ENG_HUGE_SIZES + (index))
+
+static struct eng_node_info *node_of_pool(struct engine *e, const struct eng_node *n)
+{
+	return eng_find_node(e, (int)(n->arg / ENG_HUGE_SIZES));
+}
+
+static ssize_t huge_total_show(struct engine *e, const struct eng_node *n, char *buf, size_t size)
+{
+	return snprintf(buf, size, "%ju\n",
+			(uintmax_t)node_of_pool(e, n)->huge[n->arg % ENG_HUGE_SIZES].total);
+}
+
+static ssize_t huge_free_show(struct engine *e, const struct eng_node *n, char *buf, size_t size)
+{
+	return snprintf(buf, size, "%ju\n",
+			(uintmax_t)node_of_pool(e, n)->huge[n->arg % ENG_HUGE_SIZES].free);
+}
+
+static ssize_t huge_total_store(struct engine *e, const struct eng_node *n, const char *buf,
+				const struct engine_writer *w)
+{
+	char *end;
+	uint64_t total = strtoull(buf, &end, 10);
+
+	(void)w;
+	if (end == buf || (*end && *end != '\n') || *buf == '-')
+		return -EINVAL;
+	eng_node_set_pool(e, node_of_pool(e, n), n->arg % ENG_HUGE_SIZES, total);
+	return 0;
+}
+
+static void build_pools(struct eng_tree *t, struct eng_node *node, int id)
+{
+	struct eng_node *pools = eng_dir(t, node, "hugepages");
+
+	for (unsigned i = 0; i < ENG_HUGE_SIZES; i++) {
+		struct eng_node *pool = eng_dir(t, pools, "hugepages-%jukB",
+						(uintmax_t)(eng_huge_size(i) / KiB));
+
+		eng_attr(t, pool, "nr_hugepages", 0644, huge_total_show, huge_total_store, NULL,
+			 POOL_ARG(id, i));
+		eng_attr(t, pool, "free_hugepages", 0444, huge_free_show, NULL, NULL,
+			 POOL_ARG(id, i));
+		eng_const(t, pool, "surplus_hugepages", 0444, "0");
+	}
 }
 
 /* "0-1", "0,2": the nodes that are there or, with n->arg, have memory online. */
@@ -142,6 +191,7 @@ static void build_nodes(struct engine *e, struct eng_tree *t)
 			eng_const(t, dir, "cpulist", 0444, "0-%u", e->config.cpus - 1);
 		else
 			eng_const(t, dir, "cpulist", 0444, "%s", info->id == 0 ? "0" : "");
+		build_pools(t, dir, info->id);
 		eng_devlinks(t, dir, "node", NULL, "");
 		eng_link(t, bus, dir ? dir->name : "", "/devices/system/node/node%d", info->id);
 	}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tags as arguments: read, refused, and found among the groups. */
+#include "bus_internal.h"
+
+int bus_read_tag(sd_bus_message *m, struct tag *ret, sd_bus_error *ret_error)
+{
+	const char *s;
+	int r;
+
+	r = sd_bus_message_read(m, "s", &s);
+	if (r < 0)
+		return r;
+	if (tag_parse(s, ret) < 0)
+		return sd_bus_error_set(ret_error, BUS_ERROR_INVALID,
+					"Not a tag: a UUID of 36 characters is expected");
+	if (tag_is_null(ret))
+		return sd_bus_error_set(ret_error, BUS_ERROR_INVALID,
+					"The null tag means untagged and names no group");
+	return 0;
+}
+
+int bus_no_such_tag(const struct tag *tag, const char *what, sd_bus_error *ret_error)
+{
+	char buf[TAG_STRLEN + 1];
+
+	return sd_bus_error_setf(ret_error, BUS_ERROR_NO_SUCH_TAG, "No %s with tag %s", what,
+				 tag_format(tag, buf));
+}
+
+bool bus_find_group(const struct inventory *inv, const struct tag *tag, struct group_key *ret)
+{
+	struct tag_group group;
+	uint32_t cursor = 0;
+
+	while (inventory_next_group(inv, &cursor, &group)) {
+		if (group.n_extents == 0 || !tag_equal(&inv->extents[group.first_extent].tag, tag))
+			continue;
+		tag_group_key(inv, &group, ret);
+		return true;
+	}
+	return false;
+}

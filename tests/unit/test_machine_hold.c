@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A release that waits: which state it is in, what it is woken by, when it is given up, and that
+ * nothing is touched meanwhile.
+ */
+#include "machine_run.h"
+#include "release/machine_internal.h"
+
+static void set_device(struct run *run)
+{
+	(void)fake_add_group(&run->host, 1, 1, 3, "dax0.1");
+	policy_init(&run->policy);
+}
+
+static void assert_held(const struct run *run, enum release_state state)
+{
+	assert_int_equal(run->r->state, state);
+	assert_int_equal(run->r->wait, WAIT_TIME);
+	assert_false(run->r->turn);
+	assert_int_equal(run->host.writes, 0);
+	assert_int_equal(run->r->tries, 0);
+	assert_int_equal(run->r->attempts, 0);
+}
+
+static void reconsider(struct run *run)
+{
+	struct machine_input in = input(run);
+
+	pump(run, machine_reconsider(run->r, &in));
+}
+
+static void test_asks_and_is_approved(void **state)
+{
+	struct run run = { 0 };
+
+	(void)state;
+	set_device(&run);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_HELD);
+	assert_true(run.r->deadline ==
+		    run.r->request.since[CONDITION_APPROVAL] + run.policy.defaults.ask_timeout);
+	/* What does not change anything does not change anything. */
+	reconsider(&run);
+	assert_held(&run, RELEASE_HELD);
+	run.r->request.approval = APPROVAL_GIVEN;
+	reconsider(&run);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+static void test_asks_and_is_denied(void **state)
+{
+	struct run run = { 0 };
+
+	(void)state;
+	set_device(&run);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+	begin_as_set(&run, 1);
+	run.r->request.approval = APPROVAL_DENIED;
+	(void)str_copy(run.r->request.answer, sizeof(run.r->request.answer), "not today");
+	reconsider(&run);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_non_null(strstr(run.r->reason, "not today"));
+	assert_int_equal(run.host.writes, 0);
+	end(&run);
+}
+
+/* Nobody answers: the deadline does, as the rule says. */
+static void test_ask_timeout(void **state)
+{
+	static const struct {
+		enum policy_action outcome;
+		enum release_state state;
+	} cases[] = { { ACTION_KEEP, RELEASE_REFUSED }, { ACTION_FREE, RELEASE_READY } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct run run = { 0 };
+
+		set_device(&run);
+		run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+		run.policy.defaults.ask_outcome = cases[i].outcome;
+		begin_as_set(&run, 1);
+		assert_held(&run, RELEASE_HELD);
+		pass_deadline(&run);
+		assert_int_equal(run.r->state, cases[i].state);
+		end(&run);
+	}
+}
+
+static void test_inhibited_is_draining(void **state)
+{
+	static const struct inhibitor block = { .id = 1, .mode = INHIBIT_BLOCK, .scope = "*" };
+	struct run run = { .facts = { .inhibitors = &block, .n_inhibitors = 1 } };
+
+	(void)state;
+	set_device(&run);
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_DRAINING);
+	run.facts.n_inhibitors = 0;
+	reconsider(&run);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+static void test_block_inhibitor_outlasts_the_rule(void **state)
+{
+	static const struct inhibitor block = { .id = 1, .mode = INHIBIT_BLOCK, .scope = "*" };
+	struct run run = { .facts = { .inhibitors = &block, .n_inhibitors = 1 } };
+
+	(void)state;
+	set_device(&run);
+	begin_as_set(&run, 1);
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_non_null(strstr(run.r->reason, "inhibit-wait"));
+	assert_int_equal(run.host.writes, 0);
+	end(&run);
+}
+
+/* A delay inhibitor only delays. */
+static void test_delay_inhibitor_passes(void **state)
+{
+	static const struct inhibitor delay = { .id = 1, .mode = INHIBIT_DELAY, .scope = "*" };
+	struct run run = { .facts = { .inhibitors = &delay, .n_inhibitors = 1 } };
+
+	(void)state;
+	set_device(&run);
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_DRAINING);
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+/* Who only closes the device tells nobody: it is looked at, ever more seldom, until the deadline.
+ */
+static void test_looks_ever_more_seldom(void **state)
+{
+	struct run run = { 0 };
+	usec_t begun, last = 0;
+	unsigned n = 0;
+
+	(void)state;
+	set_device(&run);
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run.host.blocks, 0, sizeof(run.host.blocks));
+	run.host.devices[0].holder = 4711;
+	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	begin_as_set(&run, 1);
+	begun = run.r->request.since[CONDITION_HOLDERS];
+	for (; run.r->state == RELEASE_DRAINING; n++) {
+		usec_t wait = run.r->deadline - run.now;
+
+		assert_held(&run, RELEASE_DRAINING);
+		assert_non_null(strstr(run.r->reason, "4711"));
+		assert_true(wait <= run.policy.defaults.backoff_max);
+		/* The last one is cut by the deadline. */
+		if (run.r->deadline < begun + run.policy.defaults.holders_wait)
+			assert_true(wait > last);
+		last = wait;
+		assert_true(n < 20);
+		pass_deadline(&run);
+	}
+	assert_in_range(n, 5, 10);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_true(run.now >= begun + run.policy.defaults.holders_wait);
+	assert_int_equal(run.host.writes, 0);
+	end(&run);
+}
+
+/* Others' scans tell at once, and do not make the looks come later. */
+static void test_sees_the_change_in_any_scan(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+	usec_t deadline;
+
+	(void)state;
+	set_device(&run);
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run.host.blocks, 0, sizeof(run.host.blocks));
+	run.host.devices[0].holder = 4711;
+	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	begin_as_set(&run, 1);
+	deadline = run.r->deadline;
+	for (unsigned i = 0; i < 50; i++) {
+		scan(&run);
+		in = input(&run);
+		pump(&run, machine_scanned(run.r, &in));
+		assert_held(&run, RELEASE_DRAINING);
+		assert_int_equal(run.r->looks, 0);
+	}
+	assert_true(run.r->deadline <= deadline + USEC_PER_SEC);
+	run.host.devices[0].holder = 0;
+	scan(&run);
+	in = input(&run);
+	pump(&run, machine_scanned(run.r, &in));
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+/* Processes are ended only on the strength of a look that was asked for just now. */
+static void test_terminates_after_a_fresh_look(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+	unsigned actions;
+
+	(void)state;
+	set_device(&run);
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run.host.blocks, 0, sizeof(run.host.blocks));
+	run.host.devices[0].holder = 4711;
+	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	run.policy.defaults.holders = HOLDERS_TERMINATE;
+	(void)str_copy(run.policy.defaults.terminate_units, RULE_TEXT_MAX, "batch-*.service");
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_DRAINING);
+	assert_false(run.r->decision.terminate); /* its unit is another one */
+
+	(void)str_copy(run.inv->holders[0].unit, HOLDER_UNIT_MAX, "batch-1.service");
+	in = input(&run);
+	actions = machine_reconsider(run.r, &in);
+	assert_true(actions & MACHINE_SCAN);
+	assert_false(actions & MACHINE_TERMINATE);
+	assert_int_equal(run.r->wait, WAIT_SCAN);
+	in = input(&run);
+	actions = machine_scanned(run.r, &in);
+	assert_true(actions & MACHINE_TERMINATE);
+	assert_int_equal(run.r->state, RELEASE_DRAINING);
+	assert_int_equal(run.r->wait, WAIT_TIME);
+
+	run.policy.dry_run = 1;
+	in = input(&run);
+	actions = machine_reconsider(run.r, &in);
+	assert_false(actions & MACHINE_TERMINATE);
+	end(&run);
+}
+
+static void test_dry_run_touches_nothing(void **state)
+{
+	struct run run = { 0 };
+
+	(void)state;
+	set_device(&run);
+	run.policy.dry_run = 1;
+	begin_as_set(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_true(run.finished);
+	assert_non_null(strstr(run.r->reason, "dry run: would free it in 7 steps"));
+	assert_int_equal(run.host.writes, 0);
+	assert_true(host_as_before(&run));
+	assert_null(run.disk);
+	end(&run);
+}
+
+/* The policy became another one while it was held. */
+static void test_reload_decides_again(void **state)
+{
+	struct run run = { 0 };
+
+	(void)state;
+	set_device(&run);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_HELD);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_FREE;
+	reconsider(&run);
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+/* A deferred release does not sleep on when its group has changed; but nothing of others wakes it.
+ */
+static void test_deferred_sees_a_change(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	set_device(&run);
+	(void)fake_add_group(&run.host, 2, 1, 3, "dax0.2");
+	run.host.blocks[1].pinned = true;
+	begin_as_set(&run, 1);
+	assert_int_equal(run.r->state, RELEASE_DEFERRED);
+	assert_true(host_as_before(&run));
+
+	run.host.blocks[5].online = false;
+	run.host.blocks[5].zone = ZONE_NONE;
+	scan(&run);
+	in = input(&run);
+	assert_int_equal(machine_scanned(run.r, &in), 0);
+	assert_int_equal(run.r->state, RELEASE_DEFERRED);
+
+	run.host.blocks[1].online = run.host.blocks[1].pinned = false;
+	run.host.blocks[1].zone = ZONE_NONE;
+	scan(&run);
+	in = input(&run);
+	pump(&run, machine_scanned(run.r, &in));
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+/* The pauses double while it is the same that fails, and begin anew with another reason. */
+static void test_back_off_by_reason(void **state)
+{
+	struct run run = { 0 };
+	usec_t first;
+
+	(void)state;
+	set_device(&run);
+	run.host.blocks[1].pinned = true;
+	begin_as_set(&run, 1);
+	first = run.r->deadline - run.now;
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_DEFERRED);
+	assert_in_range(run.r->deadline - run.now, 2 * first - USEC_PER_MSEC,
+			2 * first + USEC_PER_MSEC);
+	run.host.blocks[1].pinned = false;
+	run.fail_at = run.host.writes + 2;
+	run.fail_error = -EIO;
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_DEFERRED);
+	assert_in_range(run.r->deadline - run.now, first - USEC_PER_MSEC, first + USEC_PER_MSEC);
+	end(&run);
+}
+
+static void test_jitter_only_shortens(void **state)
+{
+	struct release r = { .decision.settings = { .backoff_initial = 8 * USEC_PER_SEC,
+						    .backoff_max = USEC_PER_MIN } };
+	struct machine_input in = { 0 };
+
+	(void)state;
+	assert_true(machine_backoff(&r, &in, 1) == 8 * USEC_PER_SEC);
+	assert_true(machine_backoff(&r, &in, 2) == 16 * USEC_PER_SEC);
+	assert_true(machine_backoff(&r, &in, 1000) == USEC_PER_MIN);
+	in.random = UINT32_MAX;
+	assert_in_range(machine_backoff(&r, &in, 1), 6 * USEC_PER_SEC, 6 * USEC_PER_SEC + 1000);
+	assert_in_range(machine_backoff(&r, &in, 1000), 45 * USEC_PER_SEC,
+			45 * USEC_PER_SEC + 1000);
+	r.decision.settings.backoff_initial = r.decision.settings.backoff_max = USEC_PER_MSEC;
+	assert_in_range(machine_backoff(&r, &in, 5), 740, 1000);
+}
+
+/* The journal took long, and meanwhile somebody says not now: not a block goes offline. */
+static void test_looks_again_behind_a_slow_save(void **state)
+{
+	static const struct inhibitor block = { .id = 1, .mode = INHIBIT_BLOCK, .scope = "*" };
+	struct run run = { 0 };
+	struct worker_reply reply = { .elapsed = 2 * USEC_PER_SEC };
+	struct group_key key = { .memdev = "mem0", .tag = fake_tag(1) };
+	struct machine_input in;
+	struct range dpa = { 0 };
+	unsigned actions;
+
+	(void)state;
+	for (unsigned inhibited = 0; inhibited < 2; inhibited++) {
+		run = (struct run){ 0 };
+		set_device(&run);
+		run.now = USEC_PER_HOUR;
+		run.before = run.host;
+		run.r = release_new(1, &key, &dpa, run.now);
+		assert_non_null(run.r);
+		in = input(&run);
+		assert_true(machine_begin(run.r, &in) & MACHINE_SCAN);
+		scan(&run);
+		in = input(&run);
+		assert_true(machine_scanned(run.r, &in) & MACHINE_TURN);
+		in = input(&run);
+		actions = machine_turn(run.r, &in);
+		assert_true(actions & MACHINE_STEP);
+		assert_int_equal(machine_step(run.r)->kind, STEP_SAVE);
+		run.now += 2 * USEC_PER_SEC;
+		in = input(&run);
+		actions = machine_step_done(run.r, &in, &reply);
+		assert_true(actions & MACHINE_SCAN);
+		assert_false(actions & MACHINE_STEP);
+		run.facts.inhibitors = &block;
+		run.facts.n_inhibitors = inhibited;
+		pump(&run, actions);
+		if (inhibited) {
+			assert_int_equal(run.host.writes, 0);
+			assert_int_equal(run.r->state, RELEASE_DEFERRED);
+			assert_non_null(strstr(run.r->reason, "journal took"));
+		} else {
+			assert_int_equal(run.r->state, RELEASE_READY);
+		}
+		end(&run);
+	}
+}
+
+static void test_stop_ends_it(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	set_device(&run);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+	begin_as_set(&run, 1);
+	in = input(&run);
+	assert_int_equal(machine_stop(run.r, &in), 0);
+	assert_false(release_state_is_active(run.r->state));
+	run.r->request.approval = APPROVAL_GIVEN;
+	reconsider(&run);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_int_equal(run.host.writes, 0);
+	end(&run);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_asks_and_is_approved),
+		cmocka_unit_test(test_asks_and_is_denied),
+		cmocka_unit_test(test_ask_timeout),
+		cmocka_unit_test(test_inhibited_is_draining),
+		cmocka_unit_test(test_block_inhibitor_outlasts_the_rule),
+		cmocka_unit_test(test_delay_inhibitor_passes),
+		cmocka_unit_test(test_looks_ever_more_seldom),
+		cmocka_unit_test(test_sees_the_change_in_any_scan),
+		cmocka_unit_test(test_terminates_after_a_fresh_look),
+		cmocka_unit_test(test_dry_run_touches_nothing),
+		cmocka_unit_test(test_reload_decides_again),
+		cmocka_unit_test(test_deferred_sees_a_change),
+		cmocka_unit_test(test_back_off_by_reason),
+		cmocka_unit_test(test_jitter_only_shortens),
+		cmocka_unit_test(test_looks_again_behind_a_slow_save),
+		cmocka_unit_test(test_stop_ends_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

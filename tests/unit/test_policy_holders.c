@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* policy_decide(): who holds a device, by process or mount, and what is done about it. */
+#include "tests/unit/policy_check.h"
+
+#define HOLDERS(...) .want = { [CONDITION_HOLDERS] = __VA_ARGS__ }
+#define TERMINATE(units) ALL_FREE "holders = terminate\nterminate-units = " units "\n"
+
+#define WORKER                                                                                     \
+	{                                                                                          \
+		.pid = 9, .start = 77, .mapped = true, .comm = "worker",                           \
+		.unit = "batch@3.service", .cgroup = "/system.slice/batch@3.service"               \
+	}
+#define SHELL                                                                                      \
+	{                                                                                          \
+		.pid = 12, .start = 78, .open = true, .comm = "bash", .unit = "session-1.scope",   \
+		.cgroup = "/user.slice/user-0.slice/session-1.scope"                               \
+	}
+#define FAMFS                                                                                      \
+	{                                                                                          \
+		.pid = 31, .start = 79, .mounted = true, .comm = "systemd",                        \
+		.unit = "batch@3.service", .path = "/mnt/shared", .fstype = "famfs"                \
+	}
+
+static const struct test_case cases[] = {
+	/* ---- what is told ---- */
+	{ .name = "nobody holds it", .conf = ALL_FREE, .modes = "d", .verdict = VERDICT_FREE },
+	{ .name = "mapped",
+	  .conf = ALL_FREE,
+	  .modes = "d",
+	  .holders = { { .pid = 4711,
+			 .start = 1,
+			 .mapped = true,
+			 .open = true,
+			 .comm = "postgres",
+			 .unit = "postgresql.service" } },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "/dev/dax0.1 is mapped by process 4711 (postgres",
+	  HOLDERS(WAITS(.text = "postgresql.service", .deadline = NOW + 10 * USEC_PER_MIN,
+			.again = USEC_INFINITY, .again_wall = USEC_INFINITY)) },
+	{ .name = "open",
+	  .conf = ALL_FREE,
+	  .modes = "d",
+	  .holders = { { .pid = 1, .start = 1, .open = true, .comm = "init" } },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "/dev/dax0.1 is held open by process 1 (init)",
+	  HOLDERS(WAITS(.measured = "1")) },
+	{ .name = "two holders",
+	  .conf = ALL_FREE,
+	  .modes = "d",
+	  .holders = { { .pid = 7, .open = true, .comm = "a" }, { .pid = 8, .mapped = true } },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "/dev/dax0.1 is held open by process 7 (a) and 1 more",
+	  HOLDERS(WAITS(.measured = "2")) },
+	{ .name = "three holders",
+	  .conf = ALL_FREE,
+	  .modes = "d",
+	  .holders = { { .pid = 7, .open = true, .comm = "a" },
+		       { .pid = 8, .mapped = true },
+		       { .pid = 9, .mapped = true } },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "process 7 (a) and 2 more",
+	  HOLDERS(WAITS(.measured = "3")) },
+	{ .name = "the second device is held",
+	  .conf = ALL_FREE,
+	  .modes = "dd",
+	  .holders = { { .device = 1, .pid = 9, .mapped = true, .comm = "b" } },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "/dev/dax0.2 is mapped by process 9 (b)",
+	  HOLDERS(WAITS(.text = "/dev/dax0.2")) },
+	{ .name = "held by a process with a rude name, without an end",
+	  .conf = ALL_FREE,
+	  .modes = "d",
+	  .holders = { { .pid = 9,
+			 .mapped = true,
+			 .comm = { 'x', '\n', 27, '[', '2', 'J', 'a', 'a', 'a', 'a', 'a', 'a', 'a',
+				   'a', 'a', 'b' } } },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "by process 9 (x\\x0a\\x1b[2Jaaaaaaaaab",
+	  HOLDERS(WAITS(.text = "process 9")) },
+	/* ---- mounts ---- */
+	{ .name = "mounted",
+	  .conf = ALL_FREE,
+	  .modes = "f",
+	  .holders = { FAMFS },
+	  .verdict = VERDICT_WAIT,
+	  .reason = "/mnt/shared",
+	  HOLDERS(WAITS(.text = "famfs")) },
+	{ .name = "mounted, and a mount cannot be terminated",
+	  .conf = TERMINATE("*"),
+	  .modes = "f",
+	  .holders = { FAMFS },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.text = "/mnt/shared")) },
+	{ .name = "a system-ram device that somebody holds all the same",
+	  .modes = "s",
+	  .blocks = { "mmm" },
+	  .holders = { SHELL },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.text = "process 12 (bash")) },
+	/* ---- how long ---- */
+	{ .name = "holders are waited for until their deadline",
+	  .conf = ALL_FREE "holders-wait = 5min\n",
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .request = { .since = { [CONDITION_HOLDERS] = NOW - 4 * USEC_PER_MIN } },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.deadline = NOW + USEC_PER_MIN)) },
+	{ .name = "holders are waited for until their deadline, and not longer",
+	  .conf = ALL_FREE "holders-wait = 5min\n",
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .request = { .since = { [CONDITION_HOLDERS] = NOW - 5 * USEC_PER_MIN } },
+	  .verdict = VERDICT_REFUSE,
+	  .reason = "process 9 (worker",
+	  HOLDERS(REFUSES(.text = "batch@3.service")) },
+	{ .name = "holders are waited for without an end",
+	  .conf = ALL_FREE "holders-wait = infinity\n",
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .request = { .since = { [CONDITION_HOLDERS] = 1 } },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.deadline = USEC_INFINITY)) },
+	{ .name = "holders are not waited for at all",
+	  .conf = ALL_FREE "holders-wait = 0\n",
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_REFUSE,
+	  HOLDERS(REFUSES(.text = "process 9")) },
+	{ .name = "holders refuse",
+	  .conf = ALL_FREE "holders = refuse\n",
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_REFUSE,
+	  .reason = "/dev/dax0.1 is mapped by process 9 (worker",
+	  HOLDERS(REFUSES(.text = "batch@3.service")) },
+	{ .name = "holders would refuse, but there are none",
+	  .conf = ALL_FREE "holders = refuse\n",
+	  .modes = "d",
+	  .verdict = VERDICT_FREE },
+	{ .name = "mounts refuse as well",
+	  .conf = ALL_FREE "holders = refuse\n",
+	  .modes = "f",
+	  .holders = { FAMFS },
+	  .verdict = VERDICT_REFUSE,
+	  .reason = "/mnt/shared",
+	  HOLDERS(REFUSES(.text = "famfs")) },
+	/* ---- who is terminated ---- */
+	{ .name = "terminate, by its unit",
+	  .conf = TERMINATE("batch@*.service"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.text = "process 9", .deadline = NOW + 10 * USEC_PER_MIN)),
+	  .terminate = true },
+	{ .name = "terminate, by its cgroup",
+	  .conf = TERMINATE("/system.slice/*"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()),
+	  .terminate = true },
+	{ .name = "terminate, by the second of the list",
+	  .conf = TERMINATE("other.service batch@3.service"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()),
+	  .terminate = true },
+	{ .name = "terminate names another unit",
+	  .conf = TERMINATE("batch@4.service"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()) },
+	{ .name = "a unit is not a part of a cgroup",
+	  .conf = TERMINATE("system.slice"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()) },
+	{ .name = "one of two is terminated, the other is waited for",
+	  .conf = TERMINATE("batch@*.service"),
+	  .modes = "d",
+	  .holders = { SHELL, WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.measured = "2")),
+	  .terminate = true },
+	{ .name = "process 1 is never terminated",
+	  .conf = TERMINATE("*"),
+	  .modes = "d",
+	  .holders = { { .pid = 1,
+			 .start = 1,
+			 .open = true,
+			 .unit = "init.scope",
+			 .cgroup = "/init.scope" } },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS(.text = "process 1")) },
+	{ .name = "nor is the daemon itself",
+	  .conf = TERMINATE("*"),
+	  .modes = "d",
+	  .holders = { { .pid = OWN_PID,
+			 .start = 1,
+			 .open = true,
+			 .unit = "dcdd.service",
+			 .cgroup = "/system.slice/dcdd.service" } },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()) },
+	{ .name = "units that are named do nothing without holders = terminate",
+	  .conf = TERMINATE("*") "[rule r]\nmatch-tag = *\nholders = wait\n",
+	  .rule = "r",
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()) },
+	{ .name = "who is in no unit is not named",
+	  .conf = TERMINATE("*.service"),
+	  .modes = "d",
+	  .holders = { { .pid = 9, .start = 1, .open = true, .comm = "b", .cgroup = "/" } },
+	  .verdict = VERDICT_WAIT,
+	  HOLDERS(WAITS()) },
+	{ .name = "nobody is terminated while something else is waited for",
+	  .conf = TERMINATE("batch@*.service"),
+	  .modes = "ds",
+	  .blocks = { NULL, "m?m" },
+	  .holders = { WORKER },
+	  .verdict = VERDICT_WAIT,
+	  .want = { [CONDITION_STATE] = WAITS(), [CONDITION_HOLDERS] = WAITS() } },
+	{ .name = "nobody is terminated while an inhibitor is in force",
+	  .conf = TERMINATE("batch@*.service"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .facts = { .n_inhibitors = 1,
+		     .inhibitors = (const struct inhibitor[]){ { .scope = "*",
+								 .who = "backup",
+								 .why = "runs" } } },
+	  .verdict = VERDICT_WAIT,
+	  .want = { [CONDITION_INHIBITORS] = WAITS(), [CONDITION_HOLDERS] = WAITS() } },
+	{ .name = "nobody is terminated for a group that is refused",
+	  .conf = TERMINATE("batch@*.service") "state-wait = 0\n",
+	  .modes = "ds",
+	  .blocks = { NULL, "m?m" },
+	  .holders = { WORKER },
+	  .verdict = VERDICT_REFUSE,
+	  .want = { [CONDITION_STATE] = REFUSES(), [CONDITION_HOLDERS] = WAITS() } },
+	{ .name = "who does not go in time keeps it",
+	  .conf = TERMINATE("batch@*.service"),
+	  .modes = "d",
+	  .holders = { WORKER },
+	  .request = { .since = { [CONDITION_HOLDERS] = NOW - 10 * USEC_PER_MIN } },
+	  .verdict = VERDICT_REFUSE,
+	  HOLDERS(REFUSES(.text = "process 9")) },
+};
+
+TEST_TABLE(cases);
+
+/* policy_may_terminate(): what stands between a glob and a signal. */
+static void test_may_terminate(_unused_ void **state)
+{
+	static const struct {
+		const char *units;
+		struct holder holder;
+		bool may;
+	} t[] = {
+		{ "batch@*.service", WORKER, true },
+		{ "batch@3.service", WORKER, true },
+		{ "BATCH@3.service", WORKER, false },
+		{ "batch@?.service,x", WORKER, true },
+		{ "x,batch@?.service", WORKER, true },
+		{ "x  batch@3.service", WORKER, true },
+		{ "", WORKER, false },
+		{ "*", FAMFS, false },
+		{ "atch@3.service", WORKER, false },
+		{ "batch@3.servic", WORKER, false },
+		{ "/system.slice/batch@3.service", WORKER, true },
+		{ "/system.slice/batch*", WORKER, true },
+		{ "/system.slice", WORKER, false },
+		{ "system.slice/batch@3.service", WORKER, false },
+		{ "/user.slice/*", WORKER, false },
+		{ "session-?.scope", SHELL, true },
+		{ "*", { .pid = 1, .start = 1, .unit = "init.scope" }, false },
+		{ "*", { .pid = OWN_PID, .start = 1, .unit = "dcdd.service" }, false },
+		{ "*", { .pid = 0, .start = 1, .unit = "a.service" }, false },
+		{ "*", { .pid = -1, .start = 1, .unit = "a.service" }, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		for (int action = 0; action < _HOLDERS_ACTION_MAX; action++) {
+			struct release_settings settings = {
+				.holders = (enum holders_action)action,
+			};
+			bool may = t[i].may && action == HOLDERS_TERMINATE;
+
+			assert_int_equal(str_copy(settings.terminate_units,
+						  sizeof(settings.terminate_units), t[i].units),
+					 0);
+			if (policy_may_terminate(&settings, &t[i].holder, OWN_PID) != may)
+				fail_msg("\"%s\", pid %d of %s, %s: not %d", t[i].units,
+					 t[i].holder.pid, t[i].holder.unit,
+					 holders_action_to_string(settings.holders), may);
+		}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_may_terminate),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
