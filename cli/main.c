@@ -207,7 +207,8 @@ static int take_operands(struct cli *cli, const struct verb *verb,
 		[OPERANDS_NONE] = { 0, 0, "" },
 		[OPERANDS_MAYBE_TAG] = { 0, 1, "" },
 		[OPERANDS_TAG] = { 1, 1, "a tag" },
-		[OPERANDS_TAG_REASON] = { 1, 2, "a tag" },
+		[OPERANDS_ANSWERED] = { 1, 1, "a tag or an ID" },
+		[OPERANDS_ANSWERED_REASON] = { 1, 2, "a tag or an ID" },
 		[OPERANDS_RELEASE] = { 1, 1, "a tag or an ID" },
 		[OPERANDS_NAME] = { 1, 1, "a name" },
 		[OPERANDS_RULE] = { 1, SIZE_MAX, "a name" },
@@ -228,9 +229,15 @@ static int take_operands(struct cli *cli, const struct verb *verb,
 				CLI_TAG_MIN);
 		cli->operand = first;
 		return CLI_EXIT_OK;
+	case OPERANDS_ANSWERED:
+	case OPERANDS_ANSWERED_REASON:
+		if (first[strspn(first, "0123456789")] == '\0') {
+			cli->tag = first;
+			return CLI_EXIT_OK;
+		}
+		return take_tag(cli, first, lower);
 	case OPERANDS_MAYBE_TAG:
 	case OPERANDS_TAG:
-	case OPERANDS_TAG_REASON:
 		return first ? take_tag(cli, first, lower) : CLI_EXIT_OK;
 	case OPERANDS_RULE:
 		return check_rule(cli->operands, cli->n_operands);

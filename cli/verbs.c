@@ -35,12 +35,13 @@ static const struct verb verbs[] = {
 	{ "reload", verb_reload, 0, OPERANDS_NONE, "reload", "let it read its configuration anew",
 	  "Makes the daemon read its configuration anew. If that is wrong, the old one stays in\n"
 	  "force and the first error is shown. Only root may.\n" },
-	{ "approve", verb_approve, 0, OPERANDS_TAG, "approve TAG",
+	{ "approve", verb_approve, 0, OPERANDS_ANSWERED, "approve TAG|ID",
 	  "let a release go on that asks for approval",
-	  "Approves the release of TAG, whose rule says `ask`. Its other conditions still count.\n"
-	  "Only root may.\n" },
-	{ "deny", verb_deny, 0, OPERANDS_TAG_REASON, "deny TAG [REASON]", "refuse it",
-	  "Denies the release of TAG, whose rule says `ask`. Only root may.\n" },
+	  "Approves the release of TAG, or the one with the number ID, whose rule says `ask`. Its\n"
+	  "other conditions still count. Only root may.\n" },
+	{ "deny", verb_deny, 0, OPERANDS_ANSWERED_REASON, "deny TAG|ID [REASON]", "refuse it",
+	  "Denies a release that nothing was begun of yet, whether its rule says `ask` or not, and\n"
+	  "also if it was approved. Only root may.\n" },
 	{ "inhibit", verb_inhibit,
 	  GIVES_SCOPE | GIVES_WHO | GIVES_WHY | GIVES_MODE | TAKES_COMMAND | NEEDS_COMMAND,
 	  OPERANDS_NONE, "inhibit [OPTION...] -- COMMAND...", "no release while COMMAND runs",

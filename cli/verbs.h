@@ -32,7 +32,8 @@ enum operands {
 	OPERANDS_NONE,
 	OPERANDS_MAYBE_TAG,
 	OPERANDS_TAG,
-	OPERANDS_TAG_REASON, /* the reason may be left out */
+	OPERANDS_ANSWERED,	  /* a tag or an ID */
+	OPERANDS_ANSWERED_REASON, /* the reason may be left out */
 	OPERANDS_RELEASE,
 	OPERANDS_NAME,
 	OPERANDS_RULE, /* a name, and KEY=VALUE once or more often */

@@ -3,19 +3,57 @@
  * snapshot, which shows what else only root may see. */
 #include "bus_internal.h"
 
-/* The live release of that tag, whose answer may be given. */
-static const struct release *find_live(struct bus *bus, const struct tag *tag)
+/* A release is named by its tag or, since what is untagged has none, by its number. */
+struct which {
+	bool by_id;
+	uint64_t id;
+	struct tag tag;
+};
+
+static int read_which(sd_bus_message *m, struct which *ret, sd_bus_error *ret_error)
+{
+	const char *s;
+	char *end;
+	int r;
+
+	*ret = (struct which){ 0 };
+	r = sd_bus_message_read(m, "s", &s);
+	if (r < 0)
+		return r;
+	if (tag_parse(s, &ret->tag) >= 0 && !tag_is_null(&ret->tag))
+		return 0;
+	errno = 0;
+	ret->id = strtoull(s, &end, 10);
+	ret->by_id = s[0] >= '1' && s[0] <= '9' && *end == '\0' && errno == 0;
+	return ret->by_id ? 0
+			  : sd_bus_error_set(ret_error, BUS_ERROR_INVALID,
+					     "Neither a tag (a UUID of 36 characters, not the "
+					     "null tag) nor the number of a release");
+}
+
+static int no_such_release(const struct which *which, sd_bus_error *ret_error)
+{
+	if (!which->by_id)
+		return bus_no_such_tag(&which->tag, "live release", ret_error);
+	return sd_bus_error_setf(ret_error, BUS_ERROR_NO_SUCH_TAG,
+				 "No live release has the number %llu",
+				 (unsigned long long)which->id);
+}
+
+static const struct release *find_live(struct bus *bus, const struct which *which)
 {
 	const struct release *release;
 	void *cursor = NULL;
 
 	while ((release = bus->ops->next_release(&cursor, bus->userdata)))
-		if (!release_state_is_final(release->state) && tag_equal(&release->key.tag, tag))
+		if (!release_state_is_final(release->state) &&
+		    (which->by_id ? release->id == which->id
+				  : tag_equal(&release->key.tag, &which->tag)))
 			return release;
 	return NULL;
 }
 
-static int answer(struct bus *bus, sd_bus_message *m, const struct tag *tag, bool approve,
+static int answer(struct bus *bus, sd_bus_message *m, const struct which *which, bool approve,
 		  const char *why, const struct bus_caller *caller, sd_bus_error *ret_error)
 {
 	static const struct bus_failure failures[] = {
@@ -23,14 +61,14 @@ static int answer(struct bus *bus, sd_bus_message *m, const struct tag *tag, boo
 		{ -EBADE, BUS_ERROR_BAD_STATE, "This release does not wait for an answer" },
 		{ 0 },
 	};
-	const struct release *release = find_live(bus, tag);
+	const struct release *release = find_live(bus, which);
 	int r;
 
 	if (!release)
-		return bus_no_such_tag(tag, "live release", ret_error);
+		return no_such_release(which, ret_error);
 	r = bus->ops->answer(release->id, approve, why, caller->who, bus->userdata);
 	if (r == -ENOENT)
-		return bus_no_such_tag(tag, "live release", ret_error);
+		return no_such_release(which, ret_error);
 	if (r < 0)
 		return bus_fail(r, failures, NULL, ret_error);
 	return sd_bus_reply_method_return(m, "");
@@ -39,37 +77,37 @@ static int answer(struct bus *bus, sd_bus_message *m, const struct tag *tag, boo
 int bus_method_approve(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	struct bus_caller caller;
-	struct tag tag;
+	struct which which;
 	int r;
 
 	r = bus_require_root(m, &caller, ret_error);
 	if (r >= 0)
-		r = bus_read_tag(m, &tag, ret_error);
-	return r < 0 ? r : answer(userdata, m, &tag, true, "", &caller, ret_error);
+		r = read_which(m, &which, ret_error);
+	return r < 0 ? r : answer(userdata, m, &which, true, "", &caller, ret_error);
 }
 
 int bus_method_deny(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	struct bus_caller caller;
 	const char *why = "";
-	struct tag tag;
+	struct which which;
 	int r;
 
 	r = bus_require_root(m, &caller, ret_error);
 	if (r >= 0)
-		r = bus_read_tag(m, &tag, ret_error);
+		r = read_which(m, &which, ret_error);
 	if (r >= 0)
 		r = sd_bus_message_read(m, "s", &why);
 	if (r >= 0)
 		r = bus_check_text(why, 0, RULE_TEXT_MAX, "The reason", ret_error);
-	return r < 0 ? r : answer(userdata, m, &tag, false, why, &caller, ret_error);
+	return r < 0 ? r : answer(userdata, m, &which, false, why, &caller, ret_error);
 }
 
 int bus_method_reload(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	static const struct bus_failure failures[] = {
 		{ -EINVAL, BUS_ERROR_INVALID, "The configuration is wrong; the old one stays" },
-		{ -EBUSY, BUS_ERROR_BUSY, "The daemon is about to end" },
+		{ -ESHUTDOWN, BUS_ERROR_BUSY, "The daemon is about to end" },
 		{ 0 },
 	};
 	_cleanup_free_ char *detail = NULL;

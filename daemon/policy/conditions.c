@@ -170,7 +170,7 @@ void condition_window(const struct question *q, struct condition *c)
 	t = (time_t)(opens / USEC_PER_SEC);
 	if (opens == USEC_INFINITY || !localtime_r(&t, &tm) ||
 	    strftime(opens_text, sizeof(opens_text), "%a %Y-%m-%d %H:%M %Z", &tm) == 0)
-		(void)str_copy(opens_text, sizeof(opens_text), "in more than 10 days");
+		(void)str_copy(opens_text, sizeof(opens_text), "in more than two weeks");
 	condition_wait(q, c, q->ret->settings.windows_wait, "windows-wait",
 		       "no time window is open, the next opens %s (windows = %s)", opens_text,
 		       text);

@@ -168,7 +168,8 @@ void condition_headroom(const struct question *q, struct condition *c)
 	if (!headroom_compute(q->inv, q->group, q->facts, s, &h)) {
 		condition_measured(c, "nothing has to move");
 		condition_limit(c, CONDITION_NO_LIMIT);
-		condition_met(c, "no memory of it is online");
+		condition_met(c, q->inv->n_nodes ? "no memory of it is online"
+						 : "the kernel shows no NUMA nodes");
 		return;
 	}
 	(void)format_size_short(h.must_move, move);
@@ -262,6 +263,8 @@ void condition_pressure(const struct question *q, struct condition *c)
 		condition_wait(q, c, s->pressure_wait, "pressure-wait",
 			       "the kernel does not tell the host's memory pressure (no PSI), so "
 			       "whether it is below the ceiling is not known");
+		/* It may only have been short of something just now. */
+		c->again = usec_add(facts->now, MAX(s->pressure_settle, PSI_PERIOD));
 		return;
 	}
 	by_some = judge_pressure(q, false, s->pressure_some, facts->pressure_some);

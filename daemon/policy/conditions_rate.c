@@ -32,7 +32,7 @@ static void rate_used(const struct rate *rate, usec_t at, uint64_t *ret_bytes, u
 		    (rate->memdev && !streq(rate->memdev, freed->memdev)))
 			continue;
 		*ret_bytes = saturating_add(*ret_bytes, freed->bytes);
-		(*ret_groups)++;
+		*ret_groups = saturating_add(*ret_groups, 1 + (uint64_t)freed->more);
 	}
 }
 

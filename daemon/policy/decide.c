@@ -195,6 +195,9 @@ void policy_decide(const struct inventory *inv, const struct tag_group *group,
 void policy_request_update(struct policy_request *request, const struct decision *decision,
 			   usec_t now)
 {
+	/* Nobody claims it: who held it before is not who may hold it later. */
+	if (decision->verdict == VERDICT_NOTHING)
+		memset(request->since, 0, sizeof(request->since));
 	for (unsigned i = 0; i < decision->n_conditions; i++) {
 		const struct condition *c = &decision->conditions[i];
 		usec_t *since = &request->since[c->kind];

@@ -42,12 +42,21 @@ static bool leaving_group(const struct inventory *inv, const struct tag_group *g
 			  const struct policy_facts *facts, size_t i, struct tag_group *ret)
 {
 	const struct group_key *key = &facts->leaving[i];
+	struct group_key own;
+	uint32_t cursor = 0;
 
 	for (size_t k = 0; k < i; k++)
 		if (group_key_equal(key, &facts->leaving[k]))
 			return false;
-	return inventory_find_group(inv, key, NULL, ret) == 0 &&
-	       ret->first_extent != group->first_extent;
+	if (inventory_find_group(inv, key, NULL, ret) == 0)
+		return ret->first_extent != group->first_extent;
+	/* That looks only where all was read; what is seen of it elsewhere leaves all the same. */
+	while (inventory_next_group(inv, &cursor, ret)) {
+		tag_group_key(inv, ret, &own);
+		if (group_key_equal(key, &own))
+			return ret->first_extent != group->first_extent;
+	}
+	return false;
 }
 
 uint64_t leaving_online_bytes(const struct inventory *inv, const struct tag_group *group,

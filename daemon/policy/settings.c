@@ -17,7 +17,7 @@
 #define WAIT_MAX (365 * DAY)
 /* So that with its name it fits a line, "windows = " and all. */
 #define WINDOWS_LENGTH_MAX 180
-/* The ledger keeps as many entries at least, of what it merges when it is full. */
+/* Less than the ledger holds before it has to merge any. */
 #define RATE_GROUPS_MAX 500
 
 static_assert(CONFIG_KEYS <= 64 * KEY_SET_WORDS, "a bit for each key in policy_rule.set");
@@ -83,7 +83,7 @@ const struct config_key config_keys[] = {
 	{ "pressure-full", SECTION_RELEASE, CONFIG_PERMYRIAD, RELEASE(pressure_full), 0, 10000,
 	  "0%" },
 	{ "pressure-settle", SECTION_RELEASE, CONFIG_TIME, RELEASE(pressure_settle),
-	  100 * USEC_PER_MSEC, USEC_PER_HOUR, "10s" },
+	  3 * USEC_PER_SEC, USEC_PER_HOUR, "10s" },
 	{ "pressure-wait", SECTION_RELEASE, CONFIG_WAIT, RELEASE(pressure_wait), 0, WAIT_MAX,
 	  "10min" },
 

@@ -10,7 +10,8 @@
 #define MINUTES_PER_DAY 1440
 #define SEC_PER_MIN INT64_C(60)
 #define SEC_PER_DAY INT64_C(86400)
-#define SEARCH_DAYS 10
+/* Two weeks: the next day of the week may be one on which the clock leaves the window out. */
+#define SEARCH_DAYS 15
 #define ALL_DAYS 0x7f
 
 static const char *const day_names[7] = { "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun" };

@@ -20,8 +20,7 @@ static void on_wallclock(void *userdata)
 {
 	struct manager *m = userdata;
 
-	hands_expire(m);
-	manager_reconsider(m);
+	manager_reconsider(m, hands_expire(m));
 	manager_settle(m);
 }
 
@@ -50,8 +49,18 @@ static void on_signalled(const struct holder *holder, int signal, int error, voi
 			    holder->pid, holder->unit[0] ? " of " : "", holder->unit, name);
 }
 
+static void on_grace_over(const struct holder *holder, void *userdata)
+{
+	struct manager *m = userdata;
+
+	(void)holder;
+	/* It may have let go, or something else be in the way by now. */
+	(void)scanner_request(m->scanner, true);
+}
+
 static const struct drain_ops drain_ops = {
 	.ended = on_holder_ended,
+	.due = on_grace_over,
 	.signalled = on_signalled,
 };
 
@@ -158,8 +167,10 @@ void facts_count(struct manager *m, struct entry *e, unsigned actions)
 {
 	const struct release *r = e->release;
 
+	/* Not what was put back, and goes by another hand then. */
 	if (r->attempts == e->counted ||
-	    !(actions & MACHINE_READY || r->state == RELEASE_READY || r->state == RELEASE_RELEASED))
+	    !(actions & MACHINE_READY ||
+	      (r->state == RELEASE_RELEASED && release_state_is_active(e->shown_state))))
 		return;
 	e->counted = r->attempts;
 	if (ledger_add(&m->facts.ledger, now_usec(CLOCK_MONOTONIC), r->key.memdev, r->bytes) < 0)
@@ -255,8 +266,9 @@ static void settle_wallclock(struct manager *m)
 	TAILQ_FOREACH(e, &m->queue.live, link) {
 		const struct release *release = e->release;
 
+		/* One that waits for a scan is decided by that. */
 		if ((release->state != RELEASE_HELD && release->state != RELEASE_DRAINING) ||
-		    release->request.since[CONDITION_WINDOW] == 0)
+		    release->wait != WAIT_TIME || release->request.since[CONDITION_WINDOW] == 0)
 			continue;
 		/* Also if no window is found: with another time zone there may be one. */
 		wanted = true;

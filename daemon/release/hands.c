@@ -62,7 +62,10 @@ int hands_answer(uint64_t id, bool approve, const char *why, const char *who, vo
 	r = e->release;
 	if (r->request.approval == approval)
 		return -EALREADY;
-	if (r->request.since[CONDITION_APPROVAL] == 0)
+	/* A no is heard as long as nothing was begun, also if nobody asked or somebody had said
+	 * yes. */
+	if (release_state_is_active(r->state) || r->state == RELEASE_READY ||
+	    (approve && r->request.since[CONDITION_APPROVAL] == 0))
 		return -EBADE;
 	r->request.approval = approval;
 	(void)str_copy(r->request.answer, sizeof(r->request.answer), why);
@@ -73,7 +76,7 @@ int hands_answer(uint64_t id, bool approve, const char *why, const char *who, vo
 		    "Release of %s was %s by %s%s%s", group_key_format(&r->key, key),
 		    approve ? "approved" : "denied", who, why[0] ? ": " : "", why);
 	in = manager_input(m, r);
-	manager_apply(m, e, machine_reconsider(r, &in));
+	manager_apply(m, e, machine_reconsider(r, &in, true));
 	manager_settle(m);
 	return 0;
 }
@@ -108,7 +111,7 @@ void hands_inhibitor_over(const struct inhibitor *inhibitor, void *userdata)
 	struct manager *m = userdata;
 
 	report_inhibitor(m, inhibitor, "Over");
-	manager_reconsider(m);
+	manager_reconsider(m, false);
 	manager_settle(m);
 }
 
@@ -123,7 +126,7 @@ int hands_inhibit(const struct inhibitor *inhibitor, int *ret_fd, void *userdata
 	if (r < 0)
 		return r;
 	report_inhibitor(m, &added, "Taken");
-	manager_reconsider(m);
+	manager_reconsider(m, false);
 	manager_settle(m);
 	return 0;
 }
@@ -146,7 +149,7 @@ const struct policy *hands_policy(void *userdata)
 static void rules_changed(struct manager *m)
 {
 	facts_policy_changed(m);
-	manager_reconsider(m);
+	manager_reconsider(m, true);
 	manager_settle(m);
 }
 
@@ -191,7 +194,7 @@ static void on_rule_lease_over(struct lease *lease, void *userdata)
 	rules_changed(m);
 }
 
-void hands_expire(struct manager *m)
+bool hands_expire(struct manager *m)
 {
 	const struct policy_rule *rule;
 	bool any = false;
@@ -207,6 +210,7 @@ void hands_expire(struct manager *m)
 	}
 	if (any)
 		facts_policy_changed(m);
+	return any;
 }
 
 static int take_lease(struct manager *m, const char *name, int *ret_fd)
@@ -253,6 +257,10 @@ int hands_add_rule(const char *name, const char *text, usec_t until, const char 
 	int r;
 
 	*ret_error = NULL;
+	if (until <= now_usec(CLOCK_REALTIME)) {
+		*ret_error = strdup("the time until which the rule is to last is over already");
+		return -EINVAL;
+	}
 	r = policy_add_temporary(&m->policy, name, text, until, who, ret_error);
 	if (r < 0)
 		return r;

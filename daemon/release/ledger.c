@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What was freed in the last hour; see ledger.h. */
+#include <limits.h>
+
 #include "release/ledger.h"
 
 void ledger_done(struct ledger *ledger)
@@ -32,10 +34,12 @@ static size_t next_of_memdev(const struct ledger *ledger, size_t i)
 
 static void join(struct ledger *ledger, size_t older, size_t younger)
 {
-	uint64_t bytes = ledger->entries[older].bytes;
+	const struct freed *from = &ledger->entries[older];
 	struct freed *to = &ledger->entries[younger];
+	uint64_t more = (uint64_t)from->more + to->more + 1;
 
-	to->bytes = bytes > UINT64_MAX - to->bytes ? UINT64_MAX : bytes + to->bytes;
+	to->bytes = from->bytes > UINT64_MAX - to->bytes ? UINT64_MAX : from->bytes + to->bytes;
+	to->more = (unsigned)MIN(more, (uint64_t)UINT_MAX);
 	ledger->n--;
 	memmove(&ledger->entries[older], &ledger->entries[older + 1],
 		(ledger->n - older) * sizeof(*to));
@@ -52,7 +56,7 @@ static void shrink(struct ledger *ledger)
 			return;
 		}
 	}
-	/* As many memdevs as entries: the sum of all at least stays what it is. */
+	/* As many memdevs as entries: what was freed in all at least stays what it is. */
 	join(ledger, 0, 1);
 }
 

@@ -2,7 +2,9 @@
 /*
  * What was freed in the last hour, for rules that limit the rate. Plain data; kept in memory only,
  * so a new daemon begins with an empty one. Bounded: when it is full, the two oldest entries of one
- * memdev become one, with the time of the younger, so that no limit is ever passed because of it.
+ * memdev become one with the bytes and groups of both and the time of the younger, so that no limit
+ * is ever passed because of it. (If each is of another memdev, the two oldest of all do, as the
+ * younger's: then this is so only for the limits of the host.)
  */
 #pragma once
 

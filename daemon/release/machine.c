@@ -31,8 +31,9 @@ static unsigned start(struct release *r, const struct machine_input *in,
 	return machine_advance(r, in);
 }
 
+/* @look: the inventory has just come; else something that decisions look at besides has changed. */
 static unsigned decide(struct release *r, const struct machine_input *in,
-		       const struct tag_group *group)
+		       const struct tag_group *group, bool look)
 {
 	policy_decide(in->inventory, group, in->policy, in->facts, &r->request, &r->decision);
 	policy_request_update(&r->request, &r->decision, in->now);
@@ -45,9 +46,12 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 		return machine_wait_until(r, r->settle_end);
 	case VERDICT_REFUSE:
 		machine_reason(r, "%s", r->decision.reason);
+		/* Not for good on the strength of an old look. */
+		if (!look)
+			return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN | machine_yield(r));
 		return machine_finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold);
 	case VERDICT_WAIT:
-		return machine_hold(r, in);
+		return machine_hold(r, in, look);
 	case VERDICT_FREE:
 		if (r->stopping)
 			return machine_postpone(r, in, "not begun");
@@ -71,16 +75,21 @@ static unsigned decide(struct release *r, const struct machine_input *in,
 static unsigned look_again(struct release *r, const struct machine_input *in,
 			   const struct tag_group *group)
 {
-	struct policy_request request = r->request;
 	struct decision decision;
 
 	if (r->stopping)
 		return machine_fail(r, in, MACHINE_STOPPING);
-	policy_decide(in->inventory, group, in->policy, in->facts, &request, &decision);
-	if (decision.verdict != VERDICT_FREE)
+	policy_decide(in->inventory, group, in->policy, in->facts, &r->request, &decision);
+	if (decision.verdict == VERDICT_FREE)
+		return machine_run_step(r, in);
+	/* Once is bad luck; then it counts as a try, so that it ends some time. */
+	if (r->backed_out++ > 0)
 		return machine_fail(r, in, "not begun, the undo journal took %.1f s: %.150s",
 				    (double)(in->now - r->started) / 1e6, decision.reason);
-	return machine_run_step(r, in);
+	r->attempts--;
+	plan_done(&r->plan);
+	machine_enter(r, in, RELEASE_REQUESTED);
+	return decide(r, in, group, true);
 }
 
 /*
@@ -131,6 +140,17 @@ static unsigned detach_scanned(struct release *r, const struct machine_input *in
 	return machine_free(r, in);
 }
 
+/* It was free once; that the device asks again is a request of its own, about another use of it. */
+static unsigned ask_anew(struct release *r, const struct machine_input *in,
+			 const struct tag_group *group)
+{
+	r->request = (struct policy_request){ .origin = r->request.origin };
+	r->tries = r->same = r->looks = r->held_for = r->backed_out = 0;
+	r->cause = 0;
+	machine_enter(r, in, RELEASE_REQUESTED);
+	return decide(r, in, group, true);
+}
+
 static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 			      const struct tag_group *group)
 {
@@ -143,8 +163,7 @@ static unsigned ready_scanned(struct release *r, const struct machine_input *in,
 		if (r->last_record > r->entered &&
 		    in->now < usec_add(r->last_record, in->policy->refuse_hold)) {
 			/* The device asked again just now, and somebody was quicker. */
-			machine_enter(r, in, RELEASE_REQUESTED);
-			return decide(r, in, group);
+			return ask_anew(r, in, group);
 		}
 		machine_reason(r, "in use again before the device asked for it: %s", why);
 		return machine_finish(r, in, RELEASE_REFUSED, 0);
@@ -176,6 +195,8 @@ static unsigned unread(struct release *r, const struct machine_input *in)
 
 	if (r->wait != WAIT_SCAN)
 		return 0;
+	r->decision.again_wall =
+		USEC_INFINITY; /* has come, or will be looked for when it is decided */
 	if (region)
 		machine_reason(r, "cannot read %.120s: %s; looking again", region->error_path,
 			       strerror(-region->error));
@@ -203,10 +224,9 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 
 	switch (r->state) {
 	case RELEASE_REQUESTED:
-		return found < 0 ? machine_finish_gone(r, in) : decide(r, in, &group);
 	case RELEASE_HELD:
 	case RELEASE_DRAINING:
-		return found < 0 ? machine_finish_gone(r, in) : decide(r, in, &group);
+		return found < 0 ? machine_finish_gone(r, in) : decide(r, in, &group, true);
 	case RELEASE_DEFERRED:
 		if (found < 0)
 			return machine_finish_gone(r, in);
@@ -214,7 +234,7 @@ unsigned machine_scanned(struct release *r, const struct machine_input *in)
 			return 0;
 		/* The next attempt may end differently: no need to wait for it any longer. */
 		machine_enter(r, in, RELEASE_REQUESTED);
-		return decide(r, in, &group);
+		return decide(r, in, &group, true);
 	case RELEASE_OFFLINING:
 		if (r->wait != WAIT_SCAN)
 			return 0;
@@ -292,21 +312,21 @@ unsigned machine_turn(struct release *r, const struct machine_input *in)
 	return scan_or_go(r, in);
 }
 
-unsigned machine_reconsider(struct release *r, const struct machine_input *in)
+unsigned machine_reconsider(struct release *r, const struct machine_input *in, bool policy)
 {
+	bool deferred = r->state == RELEASE_DEFERRED;
 	struct tag_group group;
 
 	if (r->wait != WAIT_TIME || !in->inventory)
 		return 0;
-	if (r->state != RELEASE_HELD && r->state != RELEASE_DRAINING &&
-	    r->state != RELEASE_DEFERRED)
+	if (r->state != RELEASE_HELD && r->state != RELEASE_DRAINING && !(deferred && policy))
 		return 0;
-	if (r->state == RELEASE_DEFERRED)
+	if (deferred)
 		machine_enter(r, in, RELEASE_REQUESTED);
 	/* What has become of the group itself is seen by the scans. */
 	if (find_group(r, in, &group) < 0)
 		return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN);
-	return decide(r, in, &group);
+	return decide(r, in, &group, false);
 }
 
 static usec_t cancel_grace(const struct step *step)

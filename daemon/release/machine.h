@@ -66,10 +66,11 @@ unsigned machine_record(struct release *r, const struct machine_input *in, uint6
 unsigned machine_scanned(struct release *r, const struct machine_input *in);
 
 /*
- * What decisions look at besides the inventory has changed (a person's answer, an inhibitor,
- * pressure, the clock, the policy): one that is held or deferred is decided anew, at once.
+ * What decisions look at besides the inventory has changed (an inhibitor, the clock, …): one that
+ * is held is decided anew, at once. @policy: its rules have, or what a person said of this release;
+ * then so is one that is deferred, which had its conditions met.
  */
-unsigned machine_reconsider(struct release *r, const struct machine_input *in);
+unsigned machine_reconsider(struct release *r, const struct machine_input *in, bool policy);
 
 /* The executor is free and it is this request's turn. */
 unsigned machine_turn(struct release *r, const struct machine_input *in);

@@ -81,10 +81,8 @@ static unsigned unmet(const struct policy_request *request)
 	return bits;
 }
 
-unsigned machine_hold(struct release *r, const struct machine_input *in)
+unsigned machine_hold(struct release *r, const struct machine_input *in, bool look)
 {
-	/* Called for a scan that was asked for, or because something else has changed? */
-	bool fresh = r->wait == WAIT_SCAN;
 	const struct decision *d = &r->decision;
 	unsigned now_unmet = unmet(&r->request);
 	usec_t deadline;
@@ -97,7 +95,7 @@ unsigned machine_hold(struct release *r, const struct machine_input *in)
 		r->looks = 0;
 	r->held_for = now_unmet;
 	/* No process is ended on the strength of an old look: it may have let go meanwhile. */
-	if (d->terminate && !fresh && !in->policy->dry_run)
+	if (d->terminate && !look && !in->policy->dry_run)
 		return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN | machine_yield(r));
 
 	deadline = MIN(d->deadline, d->again);

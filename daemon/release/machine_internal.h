@@ -46,8 +46,11 @@ unsigned machine_wait_for_outcome(struct release *r, const struct machine_input 
 
 /* ---- machine_hold.c ---- */
 
-/* The decision said not now: waits for what it waits for. */
-unsigned machine_hold(struct release *r, const struct machine_input *in);
+/*
+ * The decision said not now: waits for what it waits for. @look: it was made on an inventory that
+ * has just come, not because something else has changed.
+ */
+unsigned machine_hold(struct release *r, const struct machine_input *in, bool look);
 /* The back-off before the try with the number @n (from 1), a little spread. */
 usec_t machine_backoff(const struct release *r, const struct machine_input *in, unsigned n);
 /*

@@ -136,6 +136,12 @@ static void give_turns(struct manager *m)
 
 void manager_settle(struct manager *m)
 {
+	unsigned leaving = manager_n_active(m);
+
+	/* What was on its way out counts for reserve, rate and headroom of others no more. */
+	if (leaving < m->was_leaving)
+		manager_reconsider(m, false);
+	m->was_leaving = leaving;
 	give_turns(m);
 	facts_settle(m);
 	rearm(m);
@@ -379,7 +385,6 @@ void manager_set_bus(struct manager *m, struct bus *bus)
 
 int manager_set_policy(struct manager *m, struct policy *policy)
 {
-	struct entry *e;
 	int r = policy_move_temporary(policy, &m->policy);
 
 	if (r < 0)
@@ -391,11 +396,7 @@ int manager_set_policy(struct manager *m, struct policy *policy)
 			       policy->dry_run ? "yes" : "no");
 	policy->dry_run = m->policy.dry_run;
 	take_policy(m, policy);
-	/* What was refused by the old one may be asked again at once. */
-	TAILQ_FOREACH(e, &m->queue.ended, link)
-		if (e->release->state == RELEASE_REFUSED)
-			e->release->hold_until = 0;
-	manager_reconsider(m);
+	manager_reconsider(m, true);
 	manager_settle(m);
 	return 0;
 }
@@ -405,15 +406,20 @@ const struct policy *manager_policy(const struct manager *m)
 	return &m->policy;
 }
 
-void manager_reconsider(struct manager *m)
+void manager_reconsider(struct manager *m, bool policy)
 {
 	struct entry *e, *next;
+
+	/* What was refused by the old rules may be asked again at once. */
+	TAILQ_FOREACH(e, &m->queue.ended, link)
+		if (policy && e->release->state == RELEASE_REFUSED)
+			e->release->hold_until = 0;
 
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
 		struct machine_input in = manager_input(m, e->release);
 
 		next = TAILQ_NEXT(e, link);
-		manager_apply(m, e, machine_reconsider(e->release, &in));
+		manager_apply(m, e, machine_reconsider(e->release, &in, policy));
 	}
 }
 

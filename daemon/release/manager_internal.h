@@ -70,6 +70,7 @@ struct manager {
 	usec_t scanned;
 	int scan_error; /* of the last scan, 0: none */
 	struct event *timer;
+	unsigned was_leaving; /* requests in a changed state when it was last settled */
 	struct ratelimit warnings, losses, decisions;
 	char hint[150]; /* as much as a reason has room for */
 
@@ -87,8 +88,8 @@ struct machine_input manager_input(struct manager *m, const struct release *r);
 void manager_apply(struct manager *m, struct entry *e, unsigned actions);
 void manager_settle(struct manager *m);
 
-/* What the decisions look at has changed: those that wait are decided anew. */
-void manager_reconsider(struct manager *m);
+/* What the decisions look at has changed, or the policy: see machine_reconsider(). */
+void manager_reconsider(struct manager *m, bool policy);
 
 /* facts.c: */
 int facts_new(struct manager *m);
@@ -117,8 +118,8 @@ const struct policy *hands_policy(void *userdata);
 int hands_explain(const struct group_key *key, struct decision *ret, void *userdata);
 /* An inhibitor is over. */
 void hands_inhibitor_over(const struct inhibitor *inhibitor, void *userdata);
-/* Temporary rules whose time has come end. */
-void hands_expire(struct manager *m);
+/* Temporary rules whose time has come end; whether there were any. */
+bool hands_expire(struct manager *m);
 void hands_done(struct manager *m);
 
 /* A request is made by records of one group, or asked for once more. */

@@ -128,8 +128,8 @@ void manager_show_decision(struct manager *m, struct entry *e)
 	char key[GROUP_KEY_STRLEN];
 	char *line, *rest;
 
-	if (!r->decision.rule[0] || r->recovered)
-		return; /* none was made */
+	if (!r->decision.reason[0])
+		return; /* none was made; what a journal recalls is only the rule */
 	shape = decision_shape(&r->decision);
 	if (shape == e->shown_decision)
 		return;

@@ -205,6 +205,7 @@ static const struct member freed_members[] = {
 	{ .name = "when_usec", .type = MEMBER_TIME, AT(freed, when) },
 	NEEDED(freed, memdev, MEMBER_NAME),
 	NEEDED(freed, bytes, MEMBER_U64),
+	OPTIONAL(freed, more, MEMBER_U32),
 };
 KIND(freed, freed);
 

@@ -15,9 +15,11 @@ struct watched {
 	struct holder holder;
 	int pidfd; /* negative: it has gone already, which @end is to tell */
 	struct event *end;
-	struct event *kill;		  /* SIGKILL is due */
-	bool begun;			  /* SIGTERM was sent */
-	struct release_settings settings; /* by which */
+	struct event *grace;
+	usec_t grace_end;
+	usec_t begun; /* when SIGTERM was sent; 0: it was not */
+	bool killed;
+	int error; /* which was told of last; 0 after a signal */
 };
 
 struct drain {
@@ -35,8 +37,8 @@ static void watched_free(struct watched *w)
 		return;
 	if (w->end)
 		event_free(w->end);
-	if (w->kill)
-		event_free(w->kill);
+	if (w->grace)
+		event_free(w->grace);
 	(void)safe_close(w->pidfd);
 	free(w);
 }
@@ -160,15 +162,6 @@ static int check(const struct drain *drain, const struct holder *holder,
 	return policy_may_terminate(settings, &now, own_pid) ? 0 : -EPERM;
 }
 
-static int send_signal(struct watched *w, const struct release_settings *settings, int signal)
-{
-	int r = check(w->drain, &w->holder, settings);
-
-	if (r < 0)
-		return r;
-	return pidfd_send_signal(w->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
-}
-
 /* ---- watching ---- */
 
 static void on_end(evutil_socket_t fd, short what, void *userdata)
@@ -188,21 +181,32 @@ static void on_end(evutil_socket_t fd, short what, void *userdata)
 	drain->ops->ended(&holder, drain->userdata);
 }
 
-static void on_kill(evutil_socket_t fd, short what, void *userdata)
+/* Waits for the end of the grace. */
+static int wait_grace(struct watched *w, usec_t now)
+{
+	struct timeval left;
+
+	if (w->grace_end == USEC_INFINITY) {
+		(void)event_del(w->grace);
+		return 0;
+	}
+	left = usec_to_timeval(w->grace_end > now ? w->grace_end - now : 0);
+	return event_add(w->grace, &left) < 0 ? -ENOMEM : 0;
+}
+
+static void on_grace(evutil_socket_t fd, short what, void *userdata)
 {
 	struct watched *w = userdata;
 	struct drain *drain = w->drain;
 	struct holder holder = w->holder;
-	int r;
+	usec_t now = now_usec(CLOCK_MONOTONIC);
 
 	(void)fd;
 	(void)what;
-	r = send_signal(w, &w->settings, SIGKILL);
-	if (r == -ESRCH)
-		return; /* on_end() is about to be called */
-	if (r < 0)
-		w->begun = false;
-	drain->ops->signalled(&holder, SIGKILL, r, drain->userdata);
+	/* libevent's clock is coarse, so it may come a few ms early. */
+	if (now < w->grace_end && wait_grace(w, now) == 0)
+		return;
+	drain->ops->due(&holder, drain->userdata);
 }
 
 static int watched_new(struct drain *drain, const struct holder *holder, struct watched **ret)
@@ -220,8 +224,8 @@ static int watched_new(struct drain *drain, const struct holder *holder, struct 
 		return r;
 	w->end = event_new(drain->base, w->pidfd < 0 ? -1 : w->pidfd, w->pidfd < 0 ? 0 : EV_READ,
 			   on_end, w);
-	w->kill = event_new(drain->base, -1, 0, on_kill, w);
-	if (!w->end || !w->kill)
+	w->grace = event_new(drain->base, -1, 0, on_grace, w);
+	if (!w->end || !w->grace)
 		return -ENOMEM;
 	if (w->pidfd < 0)
 		event_active(w->end, 0, 0);
@@ -318,32 +322,65 @@ int drain_watch(struct drain *drain, const struct holder *holders, size_t n)
 	return error;
 }
 
+static int begin(struct watched *w, const struct release_settings *settings, usec_t now)
+{
+	int r;
+
+	/* First the way to SIGKILL, so that nobody gets one signal without the other. */
+	r = wait_grace(w, now);
+	if (r >= 0)
+		r = check(w->drain, &w->holder, settings);
+	if (r >= 0 && pidfd_send_signal(w->pidfd, SIGTERM, NULL, 0) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)event_del(w->grace);
+		return r;
+	}
+	w->begun = now;
+	return 0;
+}
+
+static int go_on(struct watched *w, const struct release_settings *settings, usec_t now)
+{
+	int r = check(w->drain, &w->holder, settings);
+
+	if (r < 0)
+		return r;
+	if (now < w->grace_end)
+		return wait_grace(w, now);
+	if (pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0) < 0)
+		return -errno;
+	(void)event_del(w->grace);
+	w->killed = true;
+	return 0;
+}
+
 int drain_terminate(struct drain *drain, const struct holder *holder,
 		    const struct release_settings *settings)
 {
 	size_t at = find(drain, holder);
 	struct watched *w = at < drain->n ? drain->items[at] : NULL;
+	usec_t now = now_usec(CLOCK_MONOTONIC);
 	struct holder signalled;
-	struct timeval grace;
-	int r;
+	int signal, r;
+	bool due, tell;
 
 	if (!w || compare(&w->holder, holder) != 0 || w->pidfd < 0)
 		return -ESRCH;
-	if (w->begun)
+	if (w->killed)
 		return 0;
-	/* First the way to SIGKILL, so that nobody gets one signal without the other. */
-	grace = usec_to_timeval(settings->terminate_grace);
-	if (settings->terminate_grace != USEC_INFINITY && event_add(w->kill, &grace) < 0)
-		return -ENOMEM;
-	r = send_signal(w, settings, SIGTERM);
-	if (r < 0) {
-		(void)event_del(w->kill);
+	w->grace_end = usec_add(w->begun ? w->begun : now, settings->terminate_grace);
+	signal = w->begun ? SIGKILL : SIGTERM;
+	due = !w->begun || now >= w->grace_end;
+	r = w->begun ? go_on(w, settings, now) : begin(w, settings, now);
+	if (!due)
 		return r;
-	}
-	w->begun = true;
-	w->settings = *settings;
+	/* That it has gone is told by ended(). */
+	tell = r != -ESRCH && (r == 0 || r != w->error);
+	w->error = r;
 	signalled = w->holder;
 	/* Last: it may change what is watched. */
-	drain->ops->signalled(&signalled, SIGTERM, 0, drain->userdata);
-	return 0;
+	if (tell)
+		drain->ops->signalled(&signalled, signal, r, drain->userdata);
+	return r;
 }

@@ -18,8 +18,13 @@ struct drain_ops {
 	/* A watched process has ended, or is not what it was; it is not watched any more. */
 	void (*ended)(const struct holder *holder, void *userdata);
 	/*
-	 * It was sent SIGTERM (from within drain_terminate(), @error is 0), or SIGKILL. Or that was
-	 * due and could not be sent, @error is a negative errno; then it can be begun with anew.
+	 * The grace after SIGTERM is over, and it is still there: drain_terminate() would send
+	 * SIGKILL. Look whether it has to; until then nothing is done. Called once for each grace.
+	 */
+	void (*due)(const struct holder *holder, void *userdata);
+	/*
+	 * From within drain_terminate(): it was sent SIGTERM or SIGKILL (@error is 0), or could not
+	 * be (a negative errno, which is told when it is not that of the last time).
 	 */
 	void (*signalled)(const struct holder *holder, int signal, int error, void *userdata);
 };
@@ -40,11 +45,14 @@ DEFINE_CLEANUP(struct drain *, drain_free);
 int drain_watch(struct drain *drain, const struct holder *holders, size_t n);
 
 /*
- * SIGTERM to a watched process, unless it was begun with already; and SIGKILL if it is still there
- * after @grace. Just before each signal the process is looked at once more: start time, that
- * policy_may_terminate() still says so by its cgroup of now, and not process 1 or this one or a
- * child of this one. 0; -ESRCH: not watched or gone; -EPERM: not to be ended; others. On error
- * nothing was sent.
+ * One step towards the end of a watched process, by @settings, which may be others than the last
+ * time: SIGTERM if nothing was begun; then nothing until their grace is over, counted from SIGTERM,
+ * which due() tells; from then on SIGKILL, once. To be called after a look at the host that found
+ * it to be in the way, and again after each. What was begun stays begun when this fails.
+ *
+ * Each time the process is looked at once more: start time, that policy_may_terminate() still says
+ * so by its cgroup of now, and not process 1 or this one or a child of this one. 0; -ESRCH: not
+ * watched or gone; -EPERM: not to be ended; others. On error nothing was sent.
  */
 int drain_terminate(struct drain *drain, const struct holder *holder,
 		    const struct release_settings *settings);

@@ -100,7 +100,7 @@ int inhibitors_add(struct inhibitors *inhibitors, const struct inhibitor *inhibi
 	struct inhibitor *added;
 	int r;
 
-	if (!inhibit_mode_to_string(inhibitor->mode) ||
+	if ((unsigned)inhibitor->mode >= _INHIBIT_MODE_MAX ||
 	    !is_clean(inhibitor->scope, sizeof(inhibitor->scope)) ||
 	    !is_clean(inhibitor->who, sizeof(inhibitor->who)) ||
 	    !is_clean(inhibitor->why, sizeof(inhibitor->why)))

@@ -196,11 +196,12 @@ struct pressure_ceiling {
 	usec_t exceeded; /* CLOCK_MONOTONIC, when the kernel last said so; 0: never */
 };
 
-/* One group that was freed, or is being freed. */
+/* A group that was freed, or is being freed; or several, as if all were freed when the last was. */
 struct freed {
 	usec_t when; /* CLOCK_MONOTONIC */
 	char memdev[DEV_NAME_MAX];
-	uint64_t bytes;
+	uint64_t bytes; /* of all */
+	unsigned more;	/* groups it stands for besides one */
 };
 
 /* Borrowed; valid for one decision. */
@@ -372,7 +373,7 @@ int time_windows_parse(const char *s, struct time_windows *ret);
 char *time_windows_format(const struct time_windows *windows, char buf[static TIME_WINDOWS_STRLEN]);
 /*
  * Whether one is open at @realtime (CLOCK_REALTIME, µs). If not, *@ret_opens (may be NULL) is when
- * the next one does; USEC_INFINITY if none is found within 10 days.
+ * the next one does; USEC_INFINITY if none is found within 15 days.
  */
 bool time_windows_open(const struct time_windows *windows, usec_t realtime, usec_t *ret_opens);
 

@@ -72,18 +72,19 @@ struct release {
 	usec_t step_begun, cancelled_at;  /* the step in hand, and when it was told so */
 	bool saved;			  /* its undo journal exists */
 	bool recovered;			  /* made from the journal of a daemon before this one */
-	bool blind;	   /* the journal could not be read: what was before is not known */
-	bool finishing;	   /* free: only what is left of its devices is tidied away */
-	int32_t orphan;	   /* pid of that daemon's worker while the kernel does not let go of it */
-	unsigned rounds;   /* of the roll-back */
-	unsigned looks;	   /* while it is held: at what nobody tells of */
-	unsigned held_for; /* conditions that are not met, a bit each */
-	uint32_t cause;	   /* of the last failed attempt, to tell whether it is the same again */
-	unsigned same;	   /* tries in a row that failed for it */
-	uint64_t world;	   /* deferred: what the group looked like, to notice that it changed */
-	unsigned checks;   /* for the outcome of the last record */
-	usec_t settle_end; /* the kernel has had its time to act on the last record */
-	usec_t hold_until; /* ended: further records only count until then */
+	bool blind;	 /* the journal could not be read: what was before is not known */
+	bool finishing;	 /* free: only what is left of its devices is tidied away */
+	int32_t orphan;	 /* pid of that daemon's worker while the kernel does not let go of it */
+	unsigned rounds; /* of the roll-back */
+	unsigned looks;	 /* while it is held: at what nobody tells of */
+	unsigned backed_out; /* times it was decided otherwise before the first change */
+	unsigned held_for;   /* conditions that are not met, a bit each */
+	uint32_t cause;	     /* of the last failed attempt, to tell whether it is the same again */
+	unsigned same;	     /* tries in a row that failed for it */
+	uint64_t world;	     /* deferred: what the group looked like, to notice that it changed */
+	unsigned checks;     /* for the outcome of the last record */
+	usec_t settle_end;   /* the kernel has had its time to act on the last record */
+	usec_t hold_until;   /* ended: further records only count until then */
 };
 
 /*

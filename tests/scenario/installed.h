@@ -17,6 +17,11 @@
 #define USR "usr/lib/dcdd/"
 #define D "dcdd.conf.d/"
 
+/* Decided at once, and again only when something happens. */
+#define AT_ONCE "[daemon]\nsettle-time = 50ms\nrefuse-hold = 0\n[release]\n" NO_LOOKS
+
+#define RAM(s) ((void)SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 384 * MiB)))
+
 static const struct scenario_options installed = { .no_daemon = true };
 
 /* Below here is what the daemon sees as etc, run and usr/lib. */

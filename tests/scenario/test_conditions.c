@@ -380,7 +380,7 @@ SCENARIO(headroom_does_not_come_back)
 /* ---- pressure ---- */
 
 #define CEILING "[release]\npressure-some = 10%\n" NO_LOOKS
-static const struct scenario_options ceiling = { .config = CEILING "pressure-settle = 1s\n" };
+static const struct scenario_options ceiling = { .config = CEILING "pressure-settle = 3s\n" };
 static const struct scenario_options ceiling_soon = {
 	.config = CEILING "pressure-settle = 30s\npressure-wait = 1s\n"
 };

@@ -23,8 +23,8 @@ struct run {
 	struct event_base *base;
 	struct drain *drain;
 	struct tree proc;
-	unsigned ended, signalled;
-	int32_t last_ended;
+	unsigned ended, due, signalled;
+	int32_t last_ended, last_due;
 	struct {
 		int32_t pid;
 		int signal, error;
@@ -48,6 +48,16 @@ static inline void on_ended(const struct holder *holder, void *userdata)
 		drop(run);
 }
 
+static inline void on_due(const struct holder *holder, void *userdata)
+{
+	struct run *run = userdata;
+
+	run->due++;
+	run->last_due = holder->pid;
+	if (run->free_within)
+		drop(run);
+}
+
 static inline void on_signalled(const struct holder *holder, int signal, int error, void *userdata)
 {
 	struct run *run = userdata;
@@ -60,7 +70,11 @@ static inline void on_signalled(const struct holder *holder, int signal, int err
 		drop(run);
 }
 
-static const struct drain_ops ops = { .ended = on_ended, .signalled = on_signalled };
+static const struct drain_ops ops = {
+	.ended = on_ended,
+	.due = on_due,
+	.signalled = on_signalled,
+};
 
 static inline int setup(void **state)
 {
@@ -98,10 +112,11 @@ static inline void assert_signal(const struct run *run, unsigned i, int32_t pid,
 /* Nothing is told. */
 static inline void assert_quiet(struct run *run, usec_t usec)
 {
-	unsigned ended = run->ended, signalled = run->signalled;
+	unsigned ended = run->ended, due = run->due, signalled = run->signalled;
 
 	loop_for(run->base, usec);
 	assert_int_equal(run->ended, ended);
+	assert_int_equal(run->due, due);
 	assert_int_equal(run->signalled, signalled);
 }
 

@@ -167,10 +167,10 @@ static inline char judge_rate(const struct matter *m)
 		const struct freed *freed = &m->facts->freed[i];
 
 		all += freed->bytes;
-		n_all++;
+		n_all += 1 + (uint64_t)freed->more;
 		if (streq(freed->memdev, "mem0")) {
 			own += freed->bytes;
-			n_own++;
+			n_own += 1 + (uint64_t)freed->more;
 		}
 	}
 	if ((m->set[K_RATE_BYTES] && group > m->set[K_RATE_BYTES]) ||

@@ -3,6 +3,8 @@
  * up. */
 #pragma once
 
+#include <limits.h>
+
 #include "tests/unit/random_policy.h"
 
 /* A case, and what it points to. */
@@ -122,6 +124,7 @@ static inline void random_facts(uint64_t *seed, unsigned rare, struct random_cas
 		freed->bytes = RANDOM_OF(seed, BLOCK, 2 * BLOCK, GiB, UINT64_MAX) -
 			       random_u64(seed) % 2;
 		(void)str_copy(freed->memdev, DEV_NAME_MAX, one_in(seed, 2) ? "mem0" : "mem1");
+		freed->more = RANDOM_OF(seed, 0, 0, 1, 2, UINT_MAX);
 	}
 	if (r->c.other && one_in(seed, 2))
 		facts->n_leaving = 1;

@@ -138,6 +138,7 @@ static inline void random_facts(uint64_t seed, struct random_facts *ret)
 	for (size_t i = 0; i < facts->n_freed; i++) {
 		ret->freed[i].when = random_next(&r) >> 20;
 		ret->freed[i].bytes = random_number(&r);
+		ret->freed[i].more = random_below(&r, 2) ? (unsigned)random_next(&r) : 0;
 		(void)str_copy(ret->freed[i].memdev, DEV_NAME_MAX,
 			       random_below(&r, 2) ? "mem0" : "mem9");
 	}
@@ -313,6 +314,7 @@ static inline void assert_same_facts(const struct policy_facts *a, const struct 
 		SAME(&a->freed[i], &b->freed[i], when);
 		SAME_TEXT(&a->freed[i], &b->freed[i], memdev);
 		SAME(&a->freed[i], &b->freed[i], bytes);
+		SAME(&a->freed[i], &b->freed[i], more);
 	}
 	for (size_t i = 0; i < a->n_leaving; i++)
 		assert_true(group_key_equal(&a->leaving[i], &b->leaving[i]));

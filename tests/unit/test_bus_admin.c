@@ -100,10 +100,20 @@ static void test_answers(void **state)
 	(void)snprintf(expected, sizeof(expected), "3 no 'not on my watch' %s", own_name());
 	assert_string_equal(f->answered, expected);
 	call_done(f, "Deny", "ss", FAKE_TAG_B, "");
+	/* What is untagged has only its number. */
+	call_done(f, "Approve", "s", "3");
+	(void)snprintf(expected, sizeof(expected), "3 yes '' %s", own_name());
+	assert_string_equal(f->answered, expected);
 
 	f->answered[0] = '\0';
 	call_fails(f, "Invalid", NULL, "Approve", "s", "x");
 	call_fails(f, "Invalid", NULL, "Deny", "ss", "", "");
+	call_fails(f, "Invalid", NULL, "Approve", "s", "00000000-0000-0000-0000-000000000000");
+	call_fails(f, "Invalid", NULL, "Approve", "s", "0");
+	call_fails(f, "Invalid", NULL, "Approve", "s", "3x");
+	call_fails(f, "Invalid", NULL, "Approve", "s", "99999999999999999999");
+	call_fails(f, "NoSuchTag", "No live release has the number 7", "Approve", "s", "7");
+	call_fails(f, "NoSuchTag", NULL, "Approve", "s", "2"); /* it has ended */
 	call_fails(f, "Invalid", "The reason has a control character", "Deny", "ss", FAKE_TAG_B,
 		   "a\nb");
 	call_fails(f, "Invalid", "The reason is too long: at most 159 bytes are expected", "Deny",
@@ -139,7 +149,7 @@ static void test_reload(void **state)
 		   NULL);
 	f->error = NULL;
 	call_fails(f, "Invalid", "The configuration is wrong; the old one stays", "Reload", NULL);
-	f->reload_result = -EBUSY;
+	f->reload_result = -ESHUTDOWN;
 	call_fails(f, "Busy", NULL, "Reload", NULL);
 	f->reload_result = -ENOMEM;
 	reply = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Reload", NULL);

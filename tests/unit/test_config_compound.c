@@ -217,6 +217,10 @@ static void test_messages(_unused_ void **state)
 		{ "# c\n\n[daemon]\n\nsettle-time = 2min\n",
 		  "f:5: settle-time = \"2min\": expected a time from 1ms to 1min (a whole number "
 		  "with us, ms, s, min or h)" },
+		/* The kernel says every two seconds that pressure goes on: less would be calm. */
+		{ "[release]\npressure-settle = 2999ms\n",
+		  "f:2: pressure-settle = \"2999ms\": expected a time from 3s to 1h (a whole number "
+		  "with us, ms, s, min or h)" },
 		{ "[release]\nask-timeout = forever\n",
 		  "f:2: ask-timeout = \"forever\": expected a time from 100ms to 8760h (a whole "
 		  "number with us, ms, s, min or h), or infinity" },

@@ -20,6 +20,7 @@ static void test_obeys(void **state)
 	reap(&p);
 }
 
+/* SIGKILL is not sent by the time alone, but by being asked for again. */
 static void test_stubborn(void **state)
 {
 	struct run *run = *state;
@@ -31,11 +32,20 @@ static void test_stubborn(void **state)
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	assert_int_equal(run->signalled, 1);
 	assert_true(lives(&p));
-	loop_until(run->base, &run->signalled, 2);
-	/* libevent's clock is coarse: it may be a few ms early. */
-	assert_true(now_usec(CLOCK_MONOTONIC) - begin >= GRACE - 20 * USEC_PER_MSEC);
+	loop_until(run->base, &run->due, 1);
+	assert_true(now_usec(CLOCK_MONOTONIC) - begin >= GRACE);
+	assert_int_equal(run->last_due, p.holder.pid);
+	assert_quiet(run, 2 * GRACE);
+	assert_true(lives(&p));
+	assert_int_equal(run->signalled, 1);
+
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_int_equal(run->signalled, 2);
 	assert_signal(run, 0, p.holder.pid, SIGTERM, 0);
 	assert_signal(run, 1, p.holder.pid, SIGKILL, 0);
+	/* Once, though it is still watched: its end comes from the event loop. */
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_int_equal(run->signalled, 2);
 	loop_until(run->base, &run->ended, 1);
 	assert_quiet(run, 2 * GRACE);
 	reap(&p);
@@ -50,6 +60,7 @@ static void test_begun_once(void **state)
 	const struct holder holders[] = { a.holder, p.holder, z.holder };
 	char text[8];
 
+	settings.terminate_grace = 10 * GRACE;
 	assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
@@ -57,7 +68,12 @@ static void test_begun_once(void **state)
 		loop_for(run->base, GRACE / 5);
 		assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
 	}
+	loop_until(run->base, &run->due, 1);
+	assert_int_equal(run->signalled, 1);
+	assert_int_equal(drain_watch(run->drain, holders, 3), 0);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	loop_until(run->base, &run->ended, 1);
+	assert_int_equal(run->due, 1);
 	assert_int_equal(run->signalled, 2);
 	assert_signal(run, 1, p.holder.pid, SIGKILL, 0);
 	assert_int_equal(read(p.out, text, sizeof(text)), 1);
@@ -76,8 +92,13 @@ static void test_no_grace(void **state)
 	assert_int_equal(drain_watch(run->drain, holders, 2), 0);
 	settings.terminate_grace = USEC_INFINITY;
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	assert_quiet(run, QUIET);
 	settings.terminate_grace = 0;
+	assert_int_equal(drain_terminate(run->drain, &q.holder, &settings), 0);
+	loop_until(run->base, &run->due, 1);
+	assert_int_equal(run->last_due, q.holder.pid);
+	assert_int_equal(run->signalled, 2);
 	assert_int_equal(drain_terminate(run->drain, &q.holder, &settings), 0);
 	loop_until(run->base, &run->ended, 1);
 	assert_int_equal(run->last_ended, q.holder.pid);
@@ -86,6 +107,8 @@ static void test_no_grace(void **state)
 	reap(&q);
 	end(&p);
 }
+
+/* ---- what changes in the grace ---- */
 
 /* It is not in the way any more: it is let live. */
 static void test_let_go_in_the_grace(void **state)
@@ -102,7 +125,104 @@ static void test_let_go_in_the_grace(void **state)
 	end(&p);
 }
 
-static void test_freed_in_signalled(void **state)
+/* Of the settings of now, but from SIGTERM on: what has passed has passed. */
+static void test_longer_grace(void **state)
+{
+	struct run *run = *state;
+	struct release_settings settings = terminate("victim.service");
+	struct process p = start(run, STUBBORN);
+	usec_t begin = now_usec(CLOCK_MONOTONIC);
+
+	assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	loop_until(run->base, &run->due, 1);
+	/* Over by what it was. */
+	settings.terminate_grace = now_usec(CLOCK_MONOTONIC) - begin + 3 * GRACE;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_int_equal(run->signalled, 1);
+	loop_until(run->base, &run->due, 2);
+	assert_true(now_usec(CLOCK_MONOTONIC) - begin >= settings.terminate_grace);
+
+	/* None at all by now. */
+	settings.terminate_grace = USEC_INFINITY;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_quiet(run, 2 * GRACE);
+	assert_int_equal(run->signalled, 1);
+	settings.terminate_grace = GRACE;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_signal(run, 1, p.holder.pid, SIGKILL, 0);
+	loop_until(run->base, &run->ended, 1);
+	assert_int_equal(run->due, 2);
+	reap(&p);
+}
+
+static void test_shorter_grace(void **state)
+{
+	struct run *run = *state;
+	struct release_settings settings = terminate("victim.service");
+	struct process p = start(run, STUBBORN), q = start(run, STUBBORN);
+	const struct holder holders[] = { p.holder, q.holder };
+
+	settings.terminate_grace = USEC_PER_HOUR;
+	assert_int_equal(drain_watch(run->drain, holders, 2), 0);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_int_equal(drain_terminate(run->drain, &q.holder, &settings), 0);
+	assert_quiet(run, 2 * QUIET);
+	settings.terminate_grace = QUIET;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_signal(run, 2, p.holder.pid, SIGKILL, 0);
+	/* The rest of it, which is some, or this test's machine is slow and it is none. */
+	settings.terminate_grace = 4 * GRACE;
+	assert_int_equal(drain_terminate(run->drain, &q.holder, &settings), 0);
+	if (run->signalled == 3) {
+		loop_until(run->base, &run->due, 1);
+		assert_int_equal(run->last_due, q.holder.pid);
+		assert_int_equal(drain_terminate(run->drain, &q.holder, &settings), 0);
+	}
+	assert_signal(run, 3, q.holder.pid, SIGKILL, 0);
+	loop_until(run->base, &run->ended, 2);
+	reap(&p);
+	reap(&q);
+}
+
+/* A rule that says otherwise by now is followed; what was begun is not begun anew after it. */
+static void test_rule_changed_in_the_grace(void **state)
+{
+	struct run *run = *state;
+	struct release_settings settings = terminate("victim.service");
+	struct release_settings other = terminate("other.service"), wait = settings;
+	struct process p = start(run, COUNTS);
+	char text[8];
+
+	wait.holders = HOLDERS_WAIT;
+	assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	/* Not yet due: nothing could not be sent, either. */
+	other.terminate_grace = USEC_PER_HOUR;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &other), -EPERM);
+	assert_int_equal(run->signalled, 1);
+	other.terminate_grace = GRACE;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+
+	loop_until(run->base, &run->due, 1);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &other), -EPERM);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &wait), -EPERM);
+	assert_quiet(run, 2 * GRACE);
+	/* The same error is told once. */
+	assert_int_equal(run->signalled, 2);
+	assert_signal(run, 1, p.holder.pid, SIGKILL, -EPERM);
+	assert_true(lives(&p));
+
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_signal(run, 2, p.holder.pid, SIGKILL, 0);
+	loop_until(run->base, &run->ended, 1);
+	assert_int_equal(run->due, 1);
+	assert_int_equal(read(p.out, text, sizeof(text)), 1);
+	reap(&p);
+}
+
+/* Each of what is told may be the end of the drain. */
+static void test_freed_within(void **state)
 {
 	struct run *run = *state;
 	struct release_settings settings = terminate("victim.service");
@@ -113,16 +233,27 @@ static void test_freed_in_signalled(void **state)
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	assert_null(run->drain);
 	assert_quiet(run, 2 * GRACE);
-	assert_true(lives(&p));
 
-	/* The same when SIGKILL is told. */
+	/* The same when the grace is over. */
 	run->free_within = false;
 	assert_int_equal(drain_new(run->base, run->proc.path, &ops, run, &run->drain), 0);
 	assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	run->free_within = true;
-	loop_until(run->base, &run->signalled, 3);
-	assert_signal(run, 2, p.holder.pid, SIGKILL, 0);
+	loop_until(run->base, &run->due, 1);
+	assert_null(run->drain);
+	assert_quiet(run, 2 * GRACE);
+	assert_true(lives(&p));
+
+	/* And with SIGKILL. */
+	run->free_within = false;
+	assert_int_equal(drain_new(run->base, run->proc.path, &ops, run, &run->drain), 0);
+	assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	loop_until(run->base, &run->due, 2);
+	run->free_within = true;
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_signal(run, 3, p.holder.pid, SIGKILL, 0);
 	assert_null(run->drain);
 	reap(&p);
 }
@@ -153,6 +284,9 @@ static void test_not_named(void **state)
 	settings = terminate("victim.service");
 	settings.holders = HOLDERS_WAIT;
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), -EPERM);
+	/* The same error is told once. */
+	assert_int_equal(run->signalled, 1);
+	assert_signal(run, 0, p.holder.pid, SIGTERM, -EPERM);
 	assert_quiet(run, 2 * GRACE);
 	assert_true(lives(&p));
 	end(&p);
@@ -190,18 +324,18 @@ static void test_moved_in_the_grace(void **state)
 	assert_int_equal(drain_watch(run->drain, &p.holder, 1), 0);
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	put_in_cgroup(run, p.holder.pid, "/system.slice/sshd.service");
-	loop_until(run->base, &run->signalled, 2);
+	loop_until(run->base, &run->due, 1);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), -EPERM);
 	assert_signal(run, 1, p.holder.pid, SIGKILL, -EPERM);
 	assert_quiet(run, 2 * GRACE);
 	assert_true(lives(&p));
 
-	/* Back again: it is begun with anew. */
+	/* Back again: it has had its grace. */
 	put_in_cgroup(run, p.holder.pid, "/system.slice/victim.service");
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
 	loop_until(run->base, &run->ended, 1);
-	assert_signal(run, 2, p.holder.pid, SIGTERM, 0);
-	assert_signal(run, 3, p.holder.pid, SIGKILL, 0);
-	assert_int_equal(read(p.out, text, sizeof(text)), 2);
+	assert_signal(run, 2, p.holder.pid, SIGKILL, 0);
+	assert_int_equal(read(p.out, text, sizeof(text)), 1);
 	reap(&p);
 }
 
@@ -220,6 +354,7 @@ static void test_never_these(void **state)
 	assert_int_equal(drain_terminate(run->drain, &holders[0], &settings), -EPERM);
 	assert_int_equal(drain_terminate(run->drain, &holders[1], &settings), -EPERM);
 	assert_int_equal(drain_terminate(run->drain, &holders[2], &settings), -EPERM);
+	assert_int_equal(run->signalled, 3);
 	assert_quiet(run, 2 * GRACE);
 	assert_true(lives(&child));
 	end(&child);
@@ -280,8 +415,8 @@ static void test_unreadable(void **state)
 	end(&p);
 }
 
-/* SIGKILL cannot be sent, since it cannot be looked whether it may be: that is told. */
-static void test_no_descriptors_in_the_grace(void **state)
+/* A signal cannot be sent, since it cannot be looked whether it may be: that is told. */
+static void test_no_descriptors(void **state)
 {
 	struct run *run = *state;
 	struct release_settings settings = terminate("victim.service");
@@ -292,14 +427,18 @@ static void test_no_descriptors_in_the_grace(void **state)
 	old = limit_fds(0);
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), -EMFILE);
 	unlimit_fds(&old);
+	assert_signal(run, 0, p.holder.pid, SIGTERM, -EMFILE);
 	assert_quiet(run, 2 * GRACE);
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_signal(run, 1, p.holder.pid, SIGTERM, 0);
+	loop_until(run->base, &run->due, 1);
 	old = limit_fds(0);
-	loop_until(run->base, &run->signalled, 2);
+	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), -EMFILE);
 	unlimit_fds(&old);
-	assert_signal(run, 1, p.holder.pid, SIGKILL, -EMFILE);
+	assert_signal(run, 2, p.holder.pid, SIGKILL, -EMFILE);
 	assert_true(lives(&p));
 	assert_int_equal(drain_terminate(run->drain, &p.holder, &settings), 0);
+	assert_signal(run, 3, p.holder.pid, SIGKILL, 0);
 	loop_until(run->base, &run->ended, 1);
 	reap(&p);
 }
@@ -314,14 +453,17 @@ int main(void)
 		TEST(test_begun_once),
 		TEST(test_no_grace),
 		TEST(test_let_go_in_the_grace),
-		TEST(test_freed_in_signalled),
+		TEST(test_longer_grace),
+		TEST(test_shorter_grace),
+		TEST(test_rule_changed_in_the_grace),
+		TEST(test_freed_within),
 		TEST(test_not_named),
 		TEST(test_moved_before),
 		TEST(test_moved_in_the_grace),
 		TEST(test_never_these),
 		TEST(test_not_watched),
 		TEST(test_unreadable),
-		TEST(test_no_descriptors_in_the_grace),
+		TEST(test_no_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

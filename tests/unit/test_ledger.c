@@ -16,6 +16,17 @@ static uint64_t sum(const struct ledger *ledger, const char *memdev)
 	return bytes;
 }
 
+/* Groups. */
+static uint64_t count(const struct ledger *ledger, const char *memdev)
+{
+	uint64_t groups = 0;
+
+	for (size_t i = 0; i < ledger->n; i++)
+		if (!memdev || streq(ledger->entries[i].memdev, memdev))
+			groups += 1 + (uint64_t)ledger->entries[i].more;
+	return groups;
+}
+
 static void assert_sorted(const struct ledger *ledger)
 {
 	for (size_t i = 1; i < ledger->n; i++)
@@ -87,6 +98,9 @@ static void test_full(void **state)
 	assert_string_equal(ledger.entries[2].memdev, "odd");
 	assert_int_equal(ledger.entries[2].when, START + 3);
 	assert_int_equal(ledger.entries[2].bytes, 1 + 3);
+	assert_int_equal(ledger.entries[1].more, 0);
+	assert_int_equal(ledger.entries[2].more, 1);
+	assert_int_equal(count(&ledger, NULL), LEDGER_MAX + 1);
 	assert_string_equal(ledger.entries[LEDGER_MAX - 1].memdev, "new");
 	assert_int_equal(ledger.entries[LEDGER_MAX - 1].when, START + LEDGER_MAX);
 	ledger_done(&ledger);
@@ -105,6 +119,7 @@ static void test_full_of_memdevs(void **state)
 	}
 	assert_int_equal(ledger.n, LEDGER_MAX);
 	assert_true(sum(&ledger, NULL) == (LEDGER_MAX + 10) * GiB);
+	assert_int_equal(count(&ledger, NULL), LEDGER_MAX + 10);
 	assert_string_equal(ledger.entries[0].memdev, "mem10");
 	assert_sorted(&ledger);
 	ledger_done(&ledger);
@@ -118,6 +133,11 @@ static void test_sum_does_not_wrap(void **state)
 	for (unsigned i = 0; i < LEDGER_MAX + 1; i++)
 		assert_int_equal(ledger_add(&ledger, START + i, "mem0", UINT64_MAX / 2 + 1), 0);
 	assert_true(ledger.entries[0].bytes == UINT64_MAX);
+	ledger.entries[0].more = UINT_MAX - 1;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ledger_add(&ledger, START + LEDGER_MAX + 1, "mem0", 1), 0);
+		assert_int_equal(ledger.entries[0].more, UINT_MAX);
+	}
 	ledger_done(&ledger);
 }
 
@@ -148,8 +168,8 @@ static void test_never_less(void **state)
 	(void)state;
 	srandom(1);
 	for (size_t n = 0; n < ADDS; n++) {
-		uint64_t truth[MEMDEVS] = { 0 }, total = 0;
-		size_t count = 0;
+		uint64_t truth[MEMDEVS] = { 0 }, groups[MEMDEVS] = { 0 }, total = 0;
+		size_t n_true = 0;
 
 		/* Sometimes dense enough to be full, sometimes not. */
 		now += (usec_t)random() % (n % 8000 < 5000 ? 2 * USEC_PER_SEC : 20 * USEC_PER_SEC);
@@ -164,20 +184,27 @@ static void test_never_less(void **state)
 		while (all[first].when + LEDGER_PERIOD <= now)
 			first++;
 		for (size_t i = first; i <= n; i++) {
-			count++;
+			n_true++;
 			total += all[i].bytes;
 			for (unsigned k = 0; k < MEMDEVS; k++)
-				if (streq(all[i].memdev, memdevs[k]))
+				if (streq(all[i].memdev, memdevs[k])) {
 					truth[k] += all[i].bytes;
+					groups[k]++;
+				}
 		}
-		for (unsigned k = 0; k < MEMDEVS; k++)
+		for (unsigned k = 0; k < MEMDEVS; k++) {
 			assert_true(sum(&ledger, memdevs[k]) >= truth[k]);
+			assert_true(count(&ledger, memdevs[k]) >= groups[k]);
+		}
 		assert_true(sum(&ledger, NULL) >= total);
-		assert_true(ledger.n >= MIN(count, (size_t)LEDGER_MAX - MEMDEVS));
+		assert_true(count(&ledger, NULL) >= n_true);
+		assert_true(ledger.n >= MIN(n_true, (size_t)LEDGER_MAX - MEMDEVS));
 		/* And no more, as long as nothing had to be put together. */
-		joined = joined || count > LEDGER_MAX;
-		if (!joined)
+		joined = joined || n_true > LEDGER_MAX;
+		if (!joined) {
 			assert_true(sum(&ledger, NULL) == total);
+			assert_true(count(&ledger, NULL) == n_true);
+		}
 		assert_sorted(&ledger);
 	}
 	assert_true(joined);

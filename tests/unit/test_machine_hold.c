@@ -26,7 +26,7 @@ static void reconsider(struct run *run)
 {
 	struct machine_input in = input(run);
 
-	pump(run, machine_reconsider(run->r, &in));
+	pump(run, machine_reconsider(run->r, &in, true));
 }
 
 static void test_asks_and_is_approved(void **state)
@@ -222,7 +222,7 @@ static void test_terminates_after_a_fresh_look(void **state)
 
 	(void)str_copy(run.inv->holders[0].unit, HOLDER_UNIT_MAX, "batch-1.service");
 	in = input(&run);
-	actions = machine_reconsider(run.r, &in);
+	actions = machine_reconsider(run.r, &in, false);
 	assert_true(actions & MACHINE_SCAN);
 	assert_false(actions & MACHINE_TERMINATE);
 	assert_int_equal(run.r->wait, WAIT_SCAN);
@@ -234,8 +234,86 @@ static void test_terminates_after_a_fresh_look(void **state)
 
 	run.policy.dry_run = 1;
 	in = input(&run);
-	actions = machine_reconsider(run.r, &in);
+	actions = machine_reconsider(run.r, &in, false);
 	assert_false(actions & MACHINE_TERMINATE);
+	end(&run);
+}
+
+/* Two that terminate are told of each scan; neither asks for another one because of it. */
+static void test_any_scan_is_a_look(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+	unsigned actions;
+
+	(void)state;
+	set_device(&run);
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run.host.blocks, 0, sizeof(run.host.blocks));
+	run.host.devices[0].holder = 4711;
+	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	run.policy.defaults.holders = HOLDERS_TERMINATE;
+	(void)str_copy(run.policy.defaults.terminate_units, RULE_TEXT_MAX, "batch-*.service");
+	begin_as_set(&run, 1);
+	scan(&run);
+	(void)str_copy(run.inv->holders[0].unit, HOLDER_UNIT_MAX, "batch-1.service");
+	in = input(&run);
+	actions = machine_scanned(run.r, &in);
+	assert_true(actions & MACHINE_TERMINATE);
+	assert_false(actions & MACHINE_SCAN);
+	end(&run);
+}
+
+/* A process that an old inventory still shows: looked at again before it is refused for good. */
+static void test_no_refusal_by_an_old_look(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+
+	(void)state;
+	set_device(&run);
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run.host.blocks, 0, sizeof(run.host.blocks));
+	run.host.devices[0].holder = 4711;
+	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_DRAINING);
+	run.host.devices[0].holder = 0;
+	run.policy.defaults.holders = HOLDERS_REFUSE;
+	in = input(&run);
+	pump(&run, machine_reconsider(run.r, &in, true));
+	assert_int_equal(run.r->state, RELEASE_READY);
+	end(&run);
+}
+
+/* Approved, freed, claimed again by somebody else: the next request is asked about anew. */
+static void test_approval_is_for_one_request(void **state)
+{
+	struct run run = { 0 };
+	struct machine_input in;
+	unsigned writes;
+
+	(void)state;
+	set_device(&run);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+	begin_as_set(&run, 1);
+	run.r->request.approval = APPROVAL_GIVEN;
+	reconsider(&run);
+	assert_int_equal(run.r->state, RELEASE_READY);
+
+	run.host.devices[0] = run.before.devices[0];
+	memcpy(run.host.blocks, run.before.blocks, sizeof(run.host.blocks));
+	writes = run.host.writes;
+	run.now += USEC_PER_HOUR;
+	in = input(&run);
+	pump(&run, machine_record(run.r, &in, 1, run.now));
+	scan(&run);
+	in = input(&run);
+	pump(&run, machine_scanned(run.r, &in));
+	assert_int_equal(run.r->state, RELEASE_HELD);
+	assert_int_equal(run.r->request.approval, APPROVAL_NONE);
+	assert_int_equal(run.r->tries, 0);
+	assert_int_equal(run.host.writes, writes);
 	end(&run);
 }
 
@@ -272,126 +350,6 @@ static void test_reload_decides_again(void **state)
 	end(&run);
 }
 
-/* A deferred release does not sleep on when its group has changed; but nothing of others wakes it.
- */
-static void test_deferred_sees_a_change(void **state)
-{
-	struct run run = { 0 };
-	struct machine_input in;
-
-	(void)state;
-	set_device(&run);
-	(void)fake_add_group(&run.host, 2, 1, 3, "dax0.2");
-	run.host.blocks[1].pinned = true;
-	begin_as_set(&run, 1);
-	assert_int_equal(run.r->state, RELEASE_DEFERRED);
-	assert_true(host_as_before(&run));
-
-	run.host.blocks[5].online = false;
-	run.host.blocks[5].zone = ZONE_NONE;
-	scan(&run);
-	in = input(&run);
-	assert_int_equal(machine_scanned(run.r, &in), 0);
-	assert_int_equal(run.r->state, RELEASE_DEFERRED);
-
-	run.host.blocks[1].online = run.host.blocks[1].pinned = false;
-	run.host.blocks[1].zone = ZONE_NONE;
-	scan(&run);
-	in = input(&run);
-	pump(&run, machine_scanned(run.r, &in));
-	assert_int_equal(run.r->state, RELEASE_READY);
-	end(&run);
-}
-
-/* The pauses double while it is the same that fails, and begin anew with another reason. */
-static void test_back_off_by_reason(void **state)
-{
-	struct run run = { 0 };
-	usec_t first;
-
-	(void)state;
-	set_device(&run);
-	run.host.blocks[1].pinned = true;
-	begin_as_set(&run, 1);
-	first = run.r->deadline - run.now;
-	pass_deadline(&run);
-	assert_int_equal(run.r->state, RELEASE_DEFERRED);
-	assert_in_range(run.r->deadline - run.now, 2 * first - USEC_PER_MSEC,
-			2 * first + USEC_PER_MSEC);
-	run.host.blocks[1].pinned = false;
-	run.fail_at = run.host.writes + 2;
-	run.fail_error = -EIO;
-	pass_deadline(&run);
-	assert_int_equal(run.r->state, RELEASE_DEFERRED);
-	assert_in_range(run.r->deadline - run.now, first - USEC_PER_MSEC, first + USEC_PER_MSEC);
-	end(&run);
-}
-
-static void test_jitter_only_shortens(void **state)
-{
-	struct release r = { .decision.settings = { .backoff_initial = 8 * USEC_PER_SEC,
-						    .backoff_max = USEC_PER_MIN } };
-	struct machine_input in = { 0 };
-
-	(void)state;
-	assert_true(machine_backoff(&r, &in, 1) == 8 * USEC_PER_SEC);
-	assert_true(machine_backoff(&r, &in, 2) == 16 * USEC_PER_SEC);
-	assert_true(machine_backoff(&r, &in, 1000) == USEC_PER_MIN);
-	in.random = UINT32_MAX;
-	assert_in_range(machine_backoff(&r, &in, 1), 6 * USEC_PER_SEC, 6 * USEC_PER_SEC + 1000);
-	assert_in_range(machine_backoff(&r, &in, 1000), 45 * USEC_PER_SEC,
-			45 * USEC_PER_SEC + 1000);
-	r.decision.settings.backoff_initial = r.decision.settings.backoff_max = USEC_PER_MSEC;
-	assert_in_range(machine_backoff(&r, &in, 5), 740, 1000);
-}
-
-/* The journal took long, and meanwhile somebody says not now: not a block goes offline. */
-static void test_looks_again_behind_a_slow_save(void **state)
-{
-	static const struct inhibitor block = { .id = 1, .mode = INHIBIT_BLOCK, .scope = "*" };
-	struct run run = { 0 };
-	struct worker_reply reply = { .elapsed = 2 * USEC_PER_SEC };
-	struct group_key key = { .memdev = "mem0", .tag = fake_tag(1) };
-	struct machine_input in;
-	struct range dpa = { 0 };
-	unsigned actions;
-
-	(void)state;
-	for (unsigned inhibited = 0; inhibited < 2; inhibited++) {
-		run = (struct run){ 0 };
-		set_device(&run);
-		run.now = USEC_PER_HOUR;
-		run.before = run.host;
-		run.r = release_new(1, &key, &dpa, run.now);
-		assert_non_null(run.r);
-		in = input(&run);
-		assert_true(machine_begin(run.r, &in) & MACHINE_SCAN);
-		scan(&run);
-		in = input(&run);
-		assert_true(machine_scanned(run.r, &in) & MACHINE_TURN);
-		in = input(&run);
-		actions = machine_turn(run.r, &in);
-		assert_true(actions & MACHINE_STEP);
-		assert_int_equal(machine_step(run.r)->kind, STEP_SAVE);
-		run.now += 2 * USEC_PER_SEC;
-		in = input(&run);
-		actions = machine_step_done(run.r, &in, &reply);
-		assert_true(actions & MACHINE_SCAN);
-		assert_false(actions & MACHINE_STEP);
-		run.facts.inhibitors = &block;
-		run.facts.n_inhibitors = inhibited;
-		pump(&run, actions);
-		if (inhibited) {
-			assert_int_equal(run.host.writes, 0);
-			assert_int_equal(run.r->state, RELEASE_DEFERRED);
-			assert_non_null(strstr(run.r->reason, "journal took"));
-		} else {
-			assert_int_equal(run.r->state, RELEASE_READY);
-		}
-		end(&run);
-	}
-}
-
 static void test_stop_ends_it(void **state)
 {
 	struct run run = { 0 };
@@ -423,12 +381,11 @@ int main(void)
 		cmocka_unit_test(test_looks_ever_more_seldom),
 		cmocka_unit_test(test_sees_the_change_in_any_scan),
 		cmocka_unit_test(test_terminates_after_a_fresh_look),
+		cmocka_unit_test(test_any_scan_is_a_look),
+		cmocka_unit_test(test_no_refusal_by_an_old_look),
+		cmocka_unit_test(test_approval_is_for_one_request),
 		cmocka_unit_test(test_dry_run_touches_nothing),
 		cmocka_unit_test(test_reload_decides_again),
-		cmocka_unit_test(test_deferred_sees_a_change),
-		cmocka_unit_test(test_back_off_by_reason),
-		cmocka_unit_test(test_jitter_only_shortens),
-		cmocka_unit_test(test_looks_again_behind_a_slow_save),
 		cmocka_unit_test(test_stop_ends_it),
 	};
 

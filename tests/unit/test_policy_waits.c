@@ -17,7 +17,7 @@
 		NODE(0, 4 * GiB, 100 * MiB, 0), NODE(1, 3 * BLOCK, 0, 0)                           \
 	}
 
-static const struct freed just_freed[] = { { NOW, "mem0", GiB } };
+static const struct freed just_freed[] = { { NOW, "mem0", GiB, 0 } };
 static const struct pressure_ceiling just_exceeded[] = { { .permyriad = 1000, .exceeded = NOW } };
 static const struct inhibitor delay[] = {
 	{ .mode = INHIBIT_DELAY, .scope = "*", .who = "backup", .why = "runs" },
@@ -36,7 +36,7 @@ static const struct test_case cases[] = {
 	  .nodes = TIGHT,
 	  .facts = { .pressure_some = 2000,
 		     .n_freed = 1,
-		     .freed = (const struct freed[]){ { NOW - MINUTE, "mem0", GiB } },
+		     .freed = (const struct freed[]){ { NOW - MINUTE, "mem0", GiB, 0 } },
 		     .n_inhibitors = 1,
 		     .inhibitors = block },
 	  .verdict = VERDICT_WAIT,

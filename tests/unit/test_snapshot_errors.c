@@ -230,6 +230,11 @@ static void test_facts(void **state)
 		  FACTS ", \"freed\": [{\"when_usec\": 1, \"memdev\": \"m\", \"bytes\": 1}, "
 			"{\"when_usec\": 5000001, \"memdev\": \"m\", \"bytes\": 1}]",
 		  "facts.freed[1].when_usec: 5000001 is after facts.now_usec, 5000000" },
+		{ FACTS,
+		  FACTS ", \"freed\": [{\"when_usec\": 1, \"memdev\": \"m\", \"bytes\": 1, "
+			"\"more\": 4294967296}]",
+		  "facts.freed[0].more: expected at most 4294967295, not "
+		  "4294967296" },
 		{ FACTS, FACTS ", \"inhibitors\": [{\"mode\": \"block\", \"scope\": \"*\"}]",
 		  "facts.inhibitors[0].who: is missing" },
 		{ FACTS,
