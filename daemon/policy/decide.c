@@ -119,6 +119,21 @@ static bool may_terminate(const struct question *q)
 #define UNSIGNALLED (1u << CONDITION_STATE | 1u << CONDITION_HEADROOM | 1u << CONDITION_HOLDERS)
 #define DRAINING (1u << CONDITION_INHIBITORS | 1u << CONDITION_HOLDERS)
 
+/*
+ * A person's word, and the clock. As long as one of these is waited for, the others are shown but
+ * do not count: what is busy at noon must not refuse what is for the night.
+ */
+#define GATES (1u << CONDITION_APPROVAL | 1u << CONDITION_WINDOW | 1u << CONDITION_RATE)
+
+static bool is_gated(const struct decision *decision)
+{
+	for (unsigned i = 0; i < decision->n_conditions; i++)
+		if (1u << decision->conditions[i].kind & GATES &&
+		    decision->conditions[i].outcome == OUTCOME_WAIT)
+			return true;
+	return false;
+}
+
 static void add_wait(struct decision *ret, const struct condition *c)
 {
 	ret->deadline = MIN(ret->deadline, c->deadline);
@@ -133,6 +148,7 @@ static void conclude(const struct question *q)
 	const struct condition *first = NULL;
 	unsigned n_unmet = 0, unmet = 0;
 	char more[48] = "";
+	bool gated;
 
 	for (unsigned i = 0; i < ret->n_conditions; i++) {
 		const struct condition *c = &ret->conditions[i];
@@ -156,10 +172,12 @@ static void conclude(const struct question *q)
 	ret->permanent = false;
 	if (ret->verdict == VERDICT_REFUSE)
 		return;
+	gated = is_gated(ret);
 	for (unsigned i = 0; i < ret->n_conditions; i++)
-		if (ret->conditions[i].outcome == OUTCOME_WAIT)
+		if (ret->conditions[i].outcome == OUTCOME_WAIT &&
+		    (!gated || 1u << ret->conditions[i].kind & GATES))
 			add_wait(ret, &ret->conditions[i]);
-	ret->unsignalled = unmet & UNSIGNALLED;
+	ret->unsignalled = !gated && unmet & UNSIGNALLED;
 	ret->draining = !(unmet & ~DRAINING);
 	ret->terminate = unmet == 1u << CONDITION_HOLDERS && may_terminate(q);
 }
@@ -195,6 +213,8 @@ void policy_decide(const struct inventory *inv, const struct tag_group *group,
 void policy_request_update(struct policy_request *request, const struct decision *decision,
 			   usec_t now)
 {
+	bool gated = is_gated(decision);
+
 	/* Nobody claims it: who held it before is not who may hold it later. */
 	if (decision->verdict == VERDICT_NOTHING)
 		memset(request->since, 0, sizeof(request->since));
@@ -207,12 +227,13 @@ void policy_request_update(struct policy_request *request, const struct decision
 		 * counting from when it began, or it would hold the release once more while
 		 * another condition does.
 		 */
-		if (c->outcome == OUTCOME_MET && c->deadline == USEC_INFINITY)
+		if ((c->outcome == OUTCOME_MET && c->deadline == USEC_INFINITY) ||
+		    (gated && !(1u << c->kind & GATES)))
 			*since = 0;
 		else if (*since == 0)
 			*since = MAX(now, (usec_t)1); /* 0 means that it was met */
 	}
-	if (!decision->blocked)
+	if (!decision->blocked || gated)
 		request->blocked = 0;
 	else if (request->blocked == 0)
 		request->blocked = MAX(now, (usec_t)1);

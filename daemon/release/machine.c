@@ -81,7 +81,7 @@ static unsigned look_again(struct release *r, const struct machine_input *in,
 		return machine_fail(r, in, MACHINE_STOPPING);
 	policy_decide(in->inventory, group, in->policy, in->facts, &r->request, &decision);
 	if (decision.verdict == VERDICT_FREE)
-		return machine_run_step(r, in);
+		return machine_advance(r, in);
 	/* Once is bad luck; then it counts as a try, so that it ends some time. */
 	if (r->backed_out++ > 0)
 		return machine_fail(r, in, "not begun, the undo journal took %.1f s: %.150s",

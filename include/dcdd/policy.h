@@ -248,8 +248,9 @@ struct policy_request {
 	enum approval approval;
 	char answer[RULE_TEXT_MAX]; /* the words that came with it, "" if none */
 	/*
-	 * CLOCK_MONOTONIC since when each condition has not been met without a break; 0: it was.
-	 * One that is met only because its time is over (a delay inhibitor, an ask that then frees)
+	 * CLOCK_MONOTONIC since when each condition has not been met without a break; 0: it was. As
+	 * long as approval, window or rate are waited for the others do not count, and have 0. One
+	 * that is met only because its time is over (a delay inhibitor, an ask that then frees)
 	 * keeps it, or it would begin anew when something else holds the release.
 	 */
 	usec_t since[_CONDITION_MAX];
@@ -300,7 +301,10 @@ struct decision {
 	/* VERDICT_FREE, _WAIT, and _REFUSE by one of them: all there are; else those before it. */
 	struct condition conditions[_CONDITION_MAX];
 	unsigned n_conditions;
-	/* VERDICT_WAIT: the earliest of the deadlines and of the times to look again. */
+	/*
+	 * VERDICT_WAIT: the earliest of the deadlines and of the times to look again; if approval,
+	 * window or rate are waited for, of these alone.
+	 */
 	usec_t deadline, again, again_wall;
 	/* VERDICT_WAIT: something is waited for that nobody tells us of: look at intervals, too. */
 	bool unsignalled;

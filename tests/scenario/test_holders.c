@@ -216,6 +216,33 @@ SCENARIO(unit_is_killed)
 	leave_unit(s);
 }
 
+/* One that lets go when it is told to, and lives on: it must not be killed. */
+SCENARIO(unit_lets_go)
+{
+	struct host *before = host_save(s);
+	const char *device = claim(s);
+	_cleanup_free_ char *text = NULL;
+	int pid = 0;
+
+	assert_int_equal(command(s, &text,
+				 "sh -c 'trap \"exec 3>&-\" TERM; exec 3<>/dev/%s; touch %s/held; "
+				 "while sleep 0.1; do :; done' >/dev/null 2>&1 & echo $!; until "
+				 "test -e %s/held; do sleep 0.05; done",
+				 device, scenario_dir(s), scenario_dir(s)),
+			 0);
+	assert_int_equal(sscanf(text, "%d", &pid), 1);
+	enter_unit(s, pid);
+	daemon_start(s, TERMINATE);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "ready", 15);
+	assert_true(daemon_log_has(s, "sent SIGTERM"));
+	assert_false(daemon_log_has(s, "sent SIGKILL"));
+	assert_int_equal(kill(pid, 0), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	release_collect(s, TAG_A, before);
+	leave_unit(s);
+}
+
 /* A process of another unit is waited for, and nothing is done to it. */
 SCENARIO(other_unit_is_left_alone)
 {
@@ -265,6 +292,7 @@ int main(void)
 		scenario_test_with(mount_in_another_namespace, &looks),
 		scenario_test_with(unit_is_terminated, &own_daemon),
 		scenario_test_with(unit_is_killed, &own_daemon),
+		scenario_test_with(unit_lets_go, &own_daemon),
 		scenario_test_with(other_unit_is_left_alone, &own_daemon),
 		scenario_test_with(nobody_ends_for_nothing, &own_daemon),
 	};

@@ -89,12 +89,21 @@ static inline bool condition_flaw(const struct asked *a, const struct decision *
 	return false;
 }
 
+/* What a person and the clock say comes first; meanwhile the others do not count. */
+static inline bool is_gate(enum condition_kind kind)
+{
+	return kind == CONDITION_APPROVAL || kind == CONDITION_WINDOW || kind == CONDITION_RATE;
+}
+
 /* The verdict is what the conditions say, and its times are theirs. */
 static inline bool verdict_flaw(const struct decision *d, char *ret, size_t size)
 {
 	usec_t deadline = USEC_INFINITY, again = USEC_INFINITY, again_wall = USEC_INFINITY;
 	unsigned wait = 0, refuse = 0, soft = 0;
+	bool gated = false;
 
+	for (unsigned i = 0; i < d->n_conditions; i++)
+		gated |= d->conditions[i].outcome == OUTCOME_WAIT && is_gate(d->conditions[i].kind);
 	for (unsigned i = 0; i < d->n_conditions; i++) {
 		const struct condition *c = &d->conditions[i];
 
@@ -103,6 +112,8 @@ static inline bool verdict_flaw(const struct decision *d, char *ret, size_t size
 			continue;
 		wait++;
 		soft += c->kind == CONDITION_INHIBITORS || c->kind == CONDITION_HOLDERS;
+		if (gated && !is_gate(c->kind))
+			continue;
 		deadline = MIN(deadline, c->deadline);
 		again = MIN(again, c->again);
 		again_wall = MIN(again_wall, c->again_wall);
@@ -130,6 +141,8 @@ static inline bool verdict_flaw(const struct decision *d, char *ret, size_t size
 		FLAW("draining is %d with %u of %u waits", d->draining, soft, wait);
 	if (d->terminate && (wait != 1 || d->conditions[CONDITION_HOLDERS].outcome != OUTCOME_WAIT))
 		FLAW("terminates although not only holders are waited for");
+	if (gated && d->unsignalled)
+		FLAW("it looks at intervals although that does not count yet");
 	if (d->deadline != deadline || d->again != again || d->again_wall != again_wall)
 		FLAW("deadline %" PRIu64 " again %" PRIu64 " wall %" PRIu64 " are not the earliest",
 		     d->deadline, d->again, d->again_wall);

@@ -89,6 +89,36 @@ static void test_ask_timeout(void **state)
 	}
 }
 
+/* As long as a person is asked, the wait for who holds the device does not run, nor is it looked
+ * at. */
+static void test_others_wait_behind_a_person(void **state)
+{
+	struct run run = { 0 };
+
+	(void)state;
+	set_device(&run);
+	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run.host.blocks, 0, sizeof(run.host.blocks));
+	run.host.devices[0].holder = 4711;
+	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_ASK;
+	run.policy.defaults.ask_timeout = USEC_INFINITY;
+	run.policy.defaults.holders_wait = USEC_PER_MIN;
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_HELD);
+	assert_true(run.r->deadline == USEC_INFINITY);
+	run.now += USEC_PER_HOUR;
+	reconsider(&run);
+	assert_held(&run, RELEASE_HELD);
+	run.r->request.approval = APPROVAL_GIVEN;
+	reconsider(&run);
+	assert_held(&run, RELEASE_DRAINING);
+	while (run.r->state == RELEASE_DRAINING)
+		pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_non_null(strstr(run.r->reason, "holders-wait"));
+	end(&run);
+}
+
 static void test_inhibited_is_draining(void **state)
 {
 	static const struct inhibitor block = { .id = 1, .mode = INHIBIT_BLOCK, .scope = "*" };
@@ -375,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_asks_and_is_approved),
 		cmocka_unit_test(test_asks_and_is_denied),
 		cmocka_unit_test(test_ask_timeout),
+		cmocka_unit_test(test_others_wait_behind_a_person),
 		cmocka_unit_test(test_inhibited_is_draining),
 		cmocka_unit_test(test_block_inhibitor_outlasts_the_rule),
 		cmocka_unit_test(test_delay_inhibitor_passes),
