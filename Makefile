@@ -243,8 +243,9 @@ install: programs
 	install -D -m 0644 conf/dcdd.conf $(DESTDIR)$(SYSCONFDIR)/dcdd/dcdd.conf
 	install -d $(DESTDIR)$(SYSCONFDIR)/dcdd/dcdd.conf.d $(DESTDIR)$(PREFIX)/lib/dcdd/dcdd.conf.d
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/dcdd/examples conf/examples/*.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/doc/dcdd docs/policy.md docs/snapshot.md
 	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/sbin/dcdd|$(PREFIX)/sbin/dcdd|' systemd/dcdd.service >$(DESTDIR)$(UNITDIR)/dcdd.service
+	sed 's|/usr/\(s\?bin/dcd\)|$(PREFIX)/\1|' systemd/dcdd.service >$(DESTDIR)$(UNITDIR)/dcdd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/dcdd.service
 	install -D -m 0644 dbus/org.dcdd1.conf $(DESTDIR)$(PREFIX)/share/dbus-1/system.d/org.dcdd1.conf
 	install -D -m 0644 dbus/org.dcdd1.service $(DESTDIR)$(PREFIX)/share/dbus-1/system-services/org.dcdd1.service

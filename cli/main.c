@@ -157,10 +157,7 @@ static int take_until(const char *s, usec_t now, usec_t *ret)
 	if (r == -ERANGE)
 		return usage_error("--until: there is no time '%s'", s);
 	if (r < 0)
-		return usage_error(
-			"--until: '%s' is no time: 'YYYY-MM-DD HH:MM', 'HH:MM' or one of "
-			"them with ' UTC' is expected",
-			s);
+		return usage_error("--until: '%s' is no time: " WHEN_FORMS " is expected", s);
 	return *ret > now ? CLI_EXIT_OK : usage_error("--until: '%s' is over", s);
 }
 
@@ -206,7 +203,6 @@ static int take_operands(struct cli *cli, const struct verb *verb,
 	} numbers[] = {
 		[OPERANDS_NONE] = { 0, 0, "" },
 		[OPERANDS_MAYBE_TAG] = { 0, 1, "" },
-		[OPERANDS_TAG] = { 1, 1, "a tag" },
 		[OPERANDS_ANSWERED] = { 1, 1, "a tag or an ID" },
 		[OPERANDS_ANSWERED_REASON] = { 1, 2, "a tag or an ID" },
 		[OPERANDS_RELEASE] = { 1, 1, "a tag or an ID" },
@@ -237,7 +233,6 @@ static int take_operands(struct cli *cli, const struct verb *verb,
 		}
 		return take_tag(cli, first, lower);
 	case OPERANDS_MAYBE_TAG:
-	case OPERANDS_TAG:
 		return first ? take_tag(cli, first, lower) : CLI_EXIT_OK;
 	case OPERANDS_RULE:
 		return check_rule(cli->operands, cli->n_operands);

@@ -154,8 +154,11 @@ static int set_time(const struct cli *cli, struct policy_facts *facts)
 
 	if (r == 0)
 		return CLI_EXIT_OK;
-	(void)fprintf(stderr, "dcdctl: --at: %s: expected \"YYYY-MM-DD HH:MM[:SS]\"\n",
-		      r == -ERANGE ? "there is no such time" : "this is no time");
+	if (r == -ERANGE)
+		(void)fprintf(stderr, "dcdctl: --at: there is no time '%s'\n", cli->at);
+	else
+		(void)fprintf(stderr, "dcdctl: --at: '%s' is no time: " WHEN_FORMS " is expected\n",
+			      cli->at);
 	return CLI_EXIT_USAGE;
 }
 
@@ -354,9 +357,11 @@ static int test_groups(struct test *test)
 	}
 	if (test->decisions)
 		r = output_json(test->decisions);
-	else if (test->n == 0)
-		(void)puts("There is no group.");
-	return r == CLI_EXIT_OK ? test->status : r;
+	if (r != CLI_EXIT_OK || test->n > 0)
+		return r == CLI_EXIT_OK ? test->status : r;
+	/* Of the wrong file it must not be thought that all may be freed. */
+	(void)fprintf(stderr, "dcdctl: there is no group in %s\n", test->cli->inventory);
+	return CLI_EXIT_NO_SUCH_OBJECT;
 }
 
 static int run_test(const struct cli *cli, const struct policy *policy, struct snapshot *snapshot)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dcdctl releases: what devices have asked back, and what has become of it. */
+/* dcdctl releases: what devices want back, and what has become of it. */
 #include <dcdd/release.h>
 
 #include "cli.h"

@@ -12,7 +12,7 @@
 #include "util/escape.h"
 
 #define LABEL_WIDTH 11
-#define TEXT_MAX 1200 /* RELEASE_REASON_MAX, escaped */
+#define TEXT_MAX 2400 /* RELEASE_REASON_MAX, escaped */
 
 static bool is_number(const char *s)
 {

@@ -11,7 +11,7 @@ static const struct verb verbs[] = {
 	  "host has accepted, and the releases: those that are held and what for, and those that\n"
 	  "are free and wait for their device to ask again.\n" },
 	{ "releases", verb_releases, GIVES_ALL | GIVES_TABLE, OPERANDS_MAYBE_TAG, "releases [TAG]",
-	  "what devices have asked back",
+	  "what devices want back",
 	  "Lists the release requests that have not ended or have failed; with --all also the other\n"
 	  "ends. With TAG, all of that tag.\n"
 	  "DEADLINE: when the state ends by itself. BLOCKS: memory blocks offline / to be taken\n"
@@ -25,10 +25,10 @@ static const struct verb verbs[] = {
 	  "the tag groups of the host",
 	  "Lists the tag groups the host has accepted, with the dax devices that claim them.\n"
 	  "ONLINE: memory of the device that is online. An untagged extent is listed by itself.\n" },
-	{ "inventory", verb_inventory, GIVES_JSON, OPERANDS_NONE, "inventory --json",
+	{ "inventory", verb_inventory, GIVES_JSON, OPERANDS_NONE, "inventory [--json]",
 	  "all that decisions look at",
 	  "Prints what the daemon knows of the host, and all else that its decisions look at, as\n"
-	  "one JSON document for `dcdctl policy test`. Only root may.\n" },
+	  "one JSON document for `dcdctl policy test`; it has no other form. Only root may.\n" },
 	{ "rescan", verb_rescan, 0, OPERANDS_NONE, "rescan", "let the daemon look at the host anew",
 	  "Makes the daemon look at the host now, for example after what a failed release had left\n"
 	  "over was mended. Only root may.\n" },
@@ -37,11 +37,11 @@ static const struct verb verbs[] = {
 	  "force and the first error is shown. Only root may.\n" },
 	{ "approve", verb_approve, 0, OPERANDS_ANSWERED, "approve TAG|ID",
 	  "let a release go on that asks for approval",
-	  "Approves the release of TAG, or the one with the number ID, whose rule says `ask`. Its\n"
-	  "other conditions still count. Only root may.\n" },
+	  "Approves the release of TAG (in full), or the one with the number ID, whose rule says\n"
+	  "`ask`. Its other conditions still count. Only root may.\n" },
 	{ "deny", verb_deny, 0, OPERANDS_ANSWERED_REASON, "deny TAG|ID [REASON]", "refuse it",
-	  "Denies a release that nothing was begun of yet, whether its rule says `ask` or not, and\n"
-	  "also if it was approved. Only root may.\n" },
+	  "Denies a release that has not begun to change the host, whether its rule says `ask` or\n"
+	  "not, and also if it was approved. TAG in full. Only root may.\n" },
 	{ "inhibit", verb_inhibit,
 	  GIVES_SCOPE | GIVES_WHO | GIVES_WHY | GIVES_MODE | TAKES_COMMAND | NEEDS_COMMAND,
 	  OPERANDS_NONE, "inhibit [OPTION...] -- COMMAND...", "no release while COMMAND runs",
@@ -50,19 +50,21 @@ static const struct verb verbs[] = {
 	  "root may.\n" },
 	{ "inhibitors", verb_inhibitors, GIVES_JSON | GIVES_NO_LEGEND, OPERANDS_NONE, "inhibitors",
 	  "who keeps releases from beginning", "Lists the inhibitors in force, oldest first.\n" },
-	{ "policy explain", verb_policy_explain, GIVES_JSON, OPERANDS_TAG, "policy explain TAG",
-	  "what would be decided about a group now, and why",
-	  "Shows what the daemon would decide if TAG were asked back now: the rule, and each\n"
-	  "condition with its value and limit. Changes nothing. Exit status 6 if it would be\n"
-	  "refused, 7 if it would wait.\n" },
+	{ "policy explain", verb_policy_explain, GIVES_JSON, OPERANDS_ANSWERED,
+	  "policy explain TAG|ID", "what would be decided about a group now, and why",
+	  "Shows what the daemon would decide if TAG were wanted back now, or about the live release\n"
+	  "with the number ID: the rule, and each condition with its value and limit. What is\n"
+	  "untagged has no other name than that number; `policy test` shows every group. Changes\n"
+	  "nothing. Exit status 6 if it would be refused, 7 if it would wait.\n" },
 	{ "policy test", verb_policy_test,
 	  GIVES_CONFIG | GIVES_INVENTORY | GIVES_TAG | GIVES_ORIGIN | GIVES_AT | GIVES_APPROVED |
 		  GIVES_FORMAT | WITHOUT_DAEMON,
 	  OPERANDS_NONE, "policy test --inventory FILE [OPTION...]",
 	  "the same of a policy and a host that are elsewhere",
 	  "Decides about the groups in a file that `dcdctl inventory --json` has made, by the\n"
-	  "configuration in another or of this host. Needs neither dcdd nor a host with such memory.\n"
-	  "Exit status 6 if any group would be refused, else 7 if any would wait.\n" },
+	  "configuration in another or of this host, without temporary rules. Needs neither dcdd nor\n"
+	  "a host with such memory.\n"
+	  "Exit status 6 if any group would be refused, else 7 if any would wait; 5 if there is none.\n" },
 	{ "policy rules", verb_policy_rules, GIVES_JSON | GIVES_NO_LEGEND, OPERANDS_NONE,
 	  "policy rules", "the rules in force",
 	  "Lists the rules in the order in which they are tried, temporary ones first.\n" },
@@ -91,7 +93,8 @@ static const struct {
 	  "      --inventory=FILE  the host, of `dcdctl inventory --json`" },
 	{ GIVES_TAG, "--tag", "      --tag=TAG       only that group" },
 	{ GIVES_ORIGIN, "--origin", "      --origin=WHO    who asks: device (default) or admin" },
-	{ GIVES_AT, "--at", "      --at=TIME       as if it were that time" },
+	{ GIVES_AT, "--at",
+	  "      --at=TIME       as if it were '2027-01-31 08:00', 'Mon 08:00', '08:00'" },
 	{ GIVES_APPROVED, "--approved", "      --approved      as if somebody had approved" },
 	{ GIVES_UNTIL, "--until",
 	  "      --until=TIME    when it ends: '2027-01-31 08:00', 'Mon 08:00', '08:00'" },
@@ -188,7 +191,7 @@ void verb_help(const struct verb *verb, const char *prefix)
 	}
 	(void)puts(
 		"Usage: dcdctl VERB [OPTION...]\n\n"
-		"Shows what dcdd does about the dynamic capacity that CXL devices ask back, and\n"
+		"Shows what dcdd does about the dynamic capacity that CXL devices want back, and\n"
 		"tells it what an administrator decides.\n");
 	print_verbs(NULL);
 	(void)puts("");

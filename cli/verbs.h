@@ -31,7 +31,6 @@ enum {
 enum operands {
 	OPERANDS_NONE,
 	OPERANDS_MAYBE_TAG,
-	OPERANDS_TAG,
 	OPERANDS_ANSWERED,	  /* a tag or an ID */
 	OPERANDS_ANSWERED_REASON, /* the reason may be left out */
 	OPERANDS_RELEASE,

@@ -12,6 +12,11 @@
  */
 int when_parse(const char *s, usec_t now, usec_t *ret);
 
+/* The same for a message. */
+#define WHEN_FORMS                                                                                 \
+	"'YYYY-MM-DD[ HH:MM[:SS]]', 'Mon[ HH:MM[:SS]]' or 'HH:MM[:SS]', each with ' UTC' behind "  \
+	"it or without, or '@SECONDS'"
+
 /* "2027-01-31 08:00:30", local time. Returns @buf. */
 #define WHEN_STRLEN 40
 char *when_format(usec_t realtime, char buf[static WHEN_STRLEN]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dcdd: frees the memory that a CXL Dynamic Capacity Device asks back. This file is the wiring:
+ * dcdd: frees the memory that a CXL Dynamic Capacity Device wants back. This file is the wiring:
  * it checks what is needed, each with its own message and exit status, and connects the rooms.
  */
 #include <dcdd/names.h>
@@ -53,7 +53,9 @@ static int show_config(const struct options *options)
 	} else {
 		for (size_t i = 0; i < policy.n_files; i++)
 			printf("%s: ok\n", policy.files[i]);
-		if (policy.n_files == 0)
+		if (policy.n_files == 0 && options->config)
+			printf("%s: empty\n", options->config);
+		else if (policy.n_files == 0)
 			printf("No configuration file: the defaults apply\n");
 		r = fflush(stdout) == 0 ? 0 : -EIO;
 	}

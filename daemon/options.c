@@ -11,7 +11,7 @@ static void help(void)
 	printf("Usage: dcdd [OPTIONS...]\n"
 	       "       dcdd --check-config [FILE] | --dump-config [--config=FILE | --root=DIR]\n"
 	       "\n"
-	       "Frees the memory that a CXL Dynamic Capacity Device asks back.\n"
+	       "Frees the memory that a CXL Dynamic Capacity Device wants back.\n"
 	       "\n"
 	       "  -c, --config=FILE      read only this file (default " DCDD_CONFIG_PATH "\n"
 	       "                         and its drop-ins, see dcdd.conf(5))\n"

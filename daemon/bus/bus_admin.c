@@ -3,57 +3,7 @@
  * snapshot, which shows what else only root may see. */
 #include "bus_internal.h"
 
-/* A release is named by its tag or, since what is untagged has none, by its number. */
-struct which {
-	bool by_id;
-	uint64_t id;
-	struct tag tag;
-};
-
-static int read_which(sd_bus_message *m, struct which *ret, sd_bus_error *ret_error)
-{
-	const char *s;
-	char *end;
-	int r;
-
-	*ret = (struct which){ 0 };
-	r = sd_bus_message_read(m, "s", &s);
-	if (r < 0)
-		return r;
-	if (tag_parse(s, &ret->tag) >= 0 && !tag_is_null(&ret->tag))
-		return 0;
-	errno = 0;
-	ret->id = strtoull(s, &end, 10);
-	ret->by_id = s[0] >= '1' && s[0] <= '9' && *end == '\0' && errno == 0;
-	return ret->by_id ? 0
-			  : sd_bus_error_set(ret_error, BUS_ERROR_INVALID,
-					     "Neither a tag (a UUID of 36 characters, not the "
-					     "null tag) nor the number of a release");
-}
-
-static int no_such_release(const struct which *which, sd_bus_error *ret_error)
-{
-	if (!which->by_id)
-		return bus_no_such_tag(&which->tag, "live release", ret_error);
-	return sd_bus_error_setf(ret_error, BUS_ERROR_NO_SUCH_TAG,
-				 "No live release has the number %llu",
-				 (unsigned long long)which->id);
-}
-
-static const struct release *find_live(struct bus *bus, const struct which *which)
-{
-	const struct release *release;
-	void *cursor = NULL;
-
-	while ((release = bus->ops->next_release(&cursor, bus->userdata)))
-		if (!release_state_is_final(release->state) &&
-		    (which->by_id ? release->id == which->id
-				  : tag_equal(&release->key.tag, &which->tag)))
-			return release;
-	return NULL;
-}
-
-static int answer(struct bus *bus, sd_bus_message *m, const struct which *which, bool approve,
+static int answer(struct bus *bus, sd_bus_message *m, const struct bus_which *which, bool approve,
 		  const char *why, const struct bus_caller *caller, sd_bus_error *ret_error)
 {
 	static const struct bus_failure failures[] = {
@@ -61,14 +11,14 @@ static int answer(struct bus *bus, sd_bus_message *m, const struct which *which,
 		{ -EBADE, BUS_ERROR_BAD_STATE, "This release does not wait for an answer" },
 		{ 0 },
 	};
-	const struct release *release = find_live(bus, which);
+	const struct release *release = bus_find_live(bus, which);
 	int r;
 
 	if (!release)
-		return no_such_release(which, ret_error);
+		return bus_no_such_release(which, ret_error);
 	r = bus->ops->answer(release->id, approve, why, caller->who, bus->userdata);
 	if (r == -ENOENT)
-		return no_such_release(which, ret_error);
+		return bus_no_such_release(which, ret_error);
 	if (r < 0)
 		return bus_fail(r, failures, NULL, ret_error);
 	return sd_bus_reply_method_return(m, "");
@@ -77,12 +27,12 @@ static int answer(struct bus *bus, sd_bus_message *m, const struct which *which,
 int bus_method_approve(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	struct bus_caller caller;
-	struct which which;
+	struct bus_which which;
 	int r;
 
 	r = bus_require_root(m, &caller, ret_error);
 	if (r >= 0)
-		r = read_which(m, &which, ret_error);
+		r = bus_read_which(m, &which, ret_error);
 	return r < 0 ? r : answer(userdata, m, &which, true, "", &caller, ret_error);
 }
 
@@ -90,12 +40,12 @@ int bus_method_deny(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	struct bus_caller caller;
 	const char *why = "";
-	struct which which;
+	struct bus_which which;
 	int r;
 
 	r = bus_require_root(m, &caller, ret_error);
 	if (r >= 0)
-		r = read_which(m, &which, ret_error);
+		r = bus_read_which(m, &which, ret_error);
 	if (r >= 0)
 		r = sd_bus_message_read(m, "s", &why);
 	if (r >= 0)

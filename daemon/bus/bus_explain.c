@@ -60,10 +60,36 @@ static int append_decision(sd_bus_message *m, const char *memdev, const struct d
 	if (r >= 0)
 		r = bus_append_text_entry(m, "Reason", decision->reason);
 	if (r >= 0)
+		r = sd_bus_message_append(m, "{sv}{sv}{sv}", "Permanent", "b", decision->permanent,
+					  "Draining", "b", decision->draining, "Terminate", "b",
+					  decision->terminate);
+	if (r >= 0)
 		r = append_conditions_entry(m, decision);
 	if (r >= 0)
 		r = bus_append_lines_entry(m, "Text", text);
 	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static bool find_key(struct bus *bus, const struct inventory *inv, const struct bus_which *which,
+		     struct group_key *ret)
+{
+	const struct release *release;
+
+	if (!which->by_id)
+		return bus_find_group(inv, &which->tag, ret);
+	release = bus_find_live(bus, which);
+	if (release)
+		*ret = release->key;
+	return release;
+}
+
+static int no_such_group(const struct bus_which *which, sd_bus_error *ret_error)
+{
+	if (!which->by_id)
+		return bus_no_such_tag(&which->tag, "group", ret_error);
+	return sd_bus_error_setf(ret_error, BUS_ERROR_NO_SUCH_TAG,
+				 "The host has no group of a live release %llu",
+				 (unsigned long long)which->id);
 }
 
 int bus_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
@@ -73,21 +99,21 @@ int bus_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *ret_erro
 	const struct inventory *inv = bus->ops->inventory(bus->userdata);
 	struct decision decision = { 0 };
 	_cleanup_free_ char *text = NULL;
+	struct bus_which which;
 	struct group_key key;
-	struct tag tag;
 	int r;
 
-	r = bus_read_tag(m, &tag, ret_error);
+	r = bus_read_which(m, &which, ret_error);
 	if (r < 0)
 		return r;
 	if (!inv)
 		return sd_bus_error_set(ret_error, BUS_ERROR_NOT_READY,
 					"The host has not been scanned yet");
-	if (!bus_find_group(inv, &tag, &key))
-		return bus_no_such_tag(&tag, "group", ret_error);
+	if (!find_key(bus, inv, &which, &key))
+		return no_such_group(&which, ret_error);
 	r = bus->ops->explain(&key, &decision, bus->userdata);
 	if (r == -ENOENT)
-		return bus_no_such_tag(&tag, "group", ret_error);
+		return no_such_group(&which, ret_error);
 	if (r >= 0)
 		r = decision_explain(&decision, &text);
 	if (r < 0)

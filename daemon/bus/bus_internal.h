@@ -111,6 +111,19 @@ int bus_no_such_tag(const struct tag *tag, const char *what, sd_bus_error *ret_e
 /* The group with that tag, on whatever memdev: a tag is live at most once on a host. */
 bool bus_find_group(const struct inventory *inv, const struct tag *tag, struct group_key *ret);
 
+/* A release is named by its tag or, since what is untagged has none, by its number. */
+struct bus_which {
+	bool by_id;
+	uint64_t id;
+	struct tag tag;
+};
+
+int bus_read_which(sd_bus_message *m, struct bus_which *ret, sd_bus_error *ret_error);
+/* Sets and returns the error. */
+int bus_no_such_release(const struct bus_which *which, sd_bus_error *ret_error);
+/* The release of that name that has not ended; NULL: there is none. */
+const struct release *bus_find_live(struct bus *bus, const struct bus_which *which);
+
 /* ---- methods of the Manager, by topic ---- */
 
 typedef int bus_method(sd_bus_message *m, void *userdata, sd_bus_error *ret_error);

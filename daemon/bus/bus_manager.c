@@ -141,7 +141,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	CHANGING("TotalBytes", "t", get_totals),
 	CHANGING("ClaimedBytes", "t", get_totals),
 	CHANGING("LastScan", "t", get_status),
-	CHANGING("DryRun", "b", get_dry_run),
+	SD_BUS_PROPERTY("DryRun", "b", get_dry_run, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_METHOD_WITH_ARGS("ListReleases", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", releases),
 				bus_method_list_releases, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("ListGroups", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", groups),
@@ -193,7 +193,7 @@ int bus_manager_emit_changed(struct bus *bus)
 	return sd_bus_emit_properties_changed(bus->conn, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER,
 					      "EventAvailable", "GroupCount", "ReleaseCount",
 					      "Records", "RecordsLost", "RecordsBad", "TotalBytes",
-					      "ClaimedBytes", "LastScan", "DryRun", NULL);
+					      "ClaimedBytes", "LastScan", NULL);
 }
 
 static int signal_new(struct bus *bus, const char *member, const struct release *release,

@@ -78,7 +78,7 @@ bool condition_expired(const struct question *q, const struct condition *c, usec
 void condition_wait(const struct question *q, struct condition *c, usec_t wait, const char *key,
 		    const char *format, ...)
 {
-	char tail[96] = "", value[VALUE_STRLEN];
+	char tail[96], value[VALUE_STRLEN];
 	va_list ap;
 
 	c->outcome = OUTCOME_WAIT;
@@ -89,6 +89,11 @@ void condition_wait(const struct question *q, struct condition *c, usec_t wait, 
 				       format_time(wait, value), key);
 		else
 			(void)snprintf(tail, sizeof(tail), "; not waited for (%s = 0)", key);
+	} else if (wait == USEC_INFINITY) {
+		(void)snprintf(tail, sizeof(tail), "; waits without an end (%s)", key);
+	} else {
+		(void)snprintf(tail, sizeof(tail), "; waits at most %s (%s)",
+			       format_time(wait, value), key);
 	}
 	va_start(ap, format);
 	set_text(c, tail, format, ap);
@@ -201,7 +206,7 @@ void condition_inhibitors(const struct question *q, struct condition *c)
 	const struct release_settings *s = &q->ret->settings;
 	const struct inhibitor *block, *delay, *by;
 	unsigned n_block = 0, n_delay = 0;
-	char more[32] = "", value[VALUE_STRLEN];
+	char process[32] = "", more[32] = "", value[VALUE_STRLEN];
 
 	block = find_inhibitor(q, INHIBIT_BLOCK, &n_block);
 	delay = find_inhibitor(q, INHIBIT_DELAY, &n_delay);
@@ -213,17 +218,18 @@ void condition_inhibitors(const struct question *q, struct condition *c)
 		condition_met(c, "nobody holds it back");
 		return;
 	}
+	if (by->pid > 0)
+		(void)snprintf(process, sizeof(process), " (process %" PRId32 ")", by->pid);
 	if (!block && condition_expired(q, c, s->inhibit_delay_max, &c->deadline)) {
-		condition_met(c, "%s (process %" PRId32 ") delayed it for %s (inhibit-delay-max)",
-			      by->who, by->pid, format_time(s->inhibit_delay_max, value));
+		condition_met(c, "%s%s delayed it for %s (inhibit-delay-max)", by->who, process,
+			      format_time(s->inhibit_delay_max, value));
 		return;
 	}
 	if (n_block + n_delay > 1)
 		(void)snprintf(more, sizeof(more), " and %u more", n_block + n_delay - 1);
 	condition_wait(q, c, block ? s->inhibit_wait : s->inhibit_delay_max,
-		       block ? "inhibit-wait" : "inhibit-delay-max",
-		       "%s by %s (process %" PRId32 ")%s: %s", block ? "blocked" : "delayed",
-		       by->who, by->pid, more, by->why);
+		       block ? "inhibit-wait" : "inhibit-delay-max", "%s by %s%s%s: %s",
+		       block ? "blocked" : "delayed", by->who, process, more, by->why);
 }
 
 void question_conditions(const struct question *q)

@@ -52,9 +52,10 @@ static void describe(const struct holder *holder, char *buf, size_t size)
 			    (int)sizeof(holder->path), holder->path, (int)sizeof(holder->fstype),
 			    holder->fstype, holder->pid);
 	else
-		text_format(buf, size, "%s by process %" PRId32 " (%.*s)%s%.*s",
+		text_format(buf, size, "%s by process %" PRId32 "%s%.*s%s%s%.*s",
 			    holder->mapped ? "mapped" : "held open", holder->pid,
-			    (int)sizeof(holder->comm), holder->comm, *holder->unit ? " of " : "",
+			    *holder->comm ? " (" : "", (int)sizeof(holder->comm), holder->comm,
+			    *holder->comm ? ")" : "", *holder->unit ? " of " : "",
 			    (int)sizeof(holder->unit), holder->unit);
 }
 
@@ -66,22 +67,68 @@ static bool all_processes(const struct question *q, const struct dax_device *dev
 	return true;
 }
 
+/* Nothing else is in the way: of the conditions holders are the last. */
+static bool others_met(const struct question *q)
+{
+	for (unsigned kind = 0; kind < CONDITION_HOLDERS; kind++)
+		if (q->ret->conditions[kind].outcome != OUTCOME_MET)
+			return false;
+	return true;
+}
+
+/*
+ * "; 1 of the 2 holders is to be terminated (terminate-units)", "" if none is: who reads what a
+ * configuration does must see that it ends somebody.
+ */
+static void describe_end(const struct question *q, char *buf, size_t size)
+{
+	const struct dax_device *device;
+	uint32_t cursor = 0, n = 0, ended = 0;
+	char who[48];
+
+	while ((device = group_next_device(q->inv, q->group, &cursor))) {
+		n += device->n_holders;
+		for (uint32_t i = 0; i < device->n_holders; i++)
+			ended += policy_may_terminate(&q->ret->settings,
+						      &q->inv->holders[device->first_holder + i],
+						      q->facts->own_pid);
+	}
+	*buf = '\0';
+	if (ended == 0)
+		return;
+	if (n == 1)
+		(void)str_copy(who, sizeof(who), "which is");
+	else if (ended == n)
+		(void)snprintf(who, sizeof(who), "all %" PRIu32 " holders are", n);
+	else
+		(void)snprintf(who, sizeof(who), "%" PRIu32 " of the %" PRIu32 " holders %s", ended,
+			       n, ended == 1 ? "is" : "are");
+	(void)snprintf(buf, size, "%s%s to be terminated%s (terminate-units)", n == 1 ? ", " : "; ",
+		       who, others_met(q) ? "" : " when nothing else is in the way");
+}
+
 /* "/dev/dax0.1 is mapped by process 4711 (postgres) and 1 more process". */
 static void held(const struct question *q, const struct dax_device *device, struct condition *c)
 {
 	unsigned n = device->n_holders - 1;
-	char who[160], more[48] = "";
+	usec_t deadline;
+	char who[160], more[48] = "", end[128];
 
 	describe(&q->inv->holders[device->first_holder], who, sizeof(who));
 	if (n)
 		(void)snprintf(more, sizeof(more), " and %u more %s", n,
 			       all_processes(q, device) ? (n == 1 ? "process" : "processes")
 							: (n == 1 ? "holder" : "holders"));
+	/* Once they were waited for as long as they may, nobody is ended any more. */
+	if (condition_expired(q, c, q->ret->settings.holders_wait, &deadline))
+		*end = '\0';
+	else
+		describe_end(q, end, sizeof(end));
 	if (q->ret->settings.holders == HOLDERS_REFUSE)
 		condition_refuse(c, "holders = refuse", "/dev/%s is %s%s", device->name, who, more);
 	else
 		condition_wait(q, c, q->ret->settings.holders_wait, "holders-wait",
-			       "/dev/%s is %s%s", device->name, who, more);
+			       "/dev/%s is %s%s%s", device->name, who, more, end);
 }
 
 /* Who cannot be looked into may hold what is not system RAM, and would lose it. */

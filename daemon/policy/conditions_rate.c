@@ -67,15 +67,19 @@ static usec_t rate_again(const struct rate *rate, uint64_t group_bytes)
 	return yes;
 }
 
-static const char *rate_scope(const struct rate *rate)
+/* "on the host", "from mem0": where it was freed. */
+#define PLACE_STRLEN (DEV_NAME_MAX + 16)
+static const char *rate_place(const struct rate *rate, char buf[static PLACE_STRLEN])
 {
-	return rate->memdev ? rate->memdev : "the host";
+	(void)snprintf(buf, PLACE_STRLEN, "%s %s", rate->memdev ? "from" : "on",
+		       rate->memdev ? rate->memdev : "the host");
+	return buf;
 }
 
 /* False: not met, and the condition says so. */
 static bool check_rate(const struct rate *rate, uint64_t group_bytes, struct condition *c)
 {
-	char used[VALUE_STRLEN], limit[VALUE_STRLEN], more[VALUE_STRLEN];
+	char used[VALUE_STRLEN], limit[VALUE_STRLEN], more[VALUE_STRLEN], place[PLACE_STRLEN];
 	uint64_t bytes, groups;
 	bool by_bytes;
 
@@ -84,9 +88,10 @@ static bool check_rate(const struct rate *rate, uint64_t group_bytes, struct con
 		condition_limit(c, "%s an hour (%s)", format_size_short(rate->bytes, limit),
 				rate->bytes_key);
 		condition_refuse(c, "waiting does not help",
-				 "the group has %s, more than the %s that may be freed of %s in an "
+				 "the group has %s, more than the %s that may be freed %s in an "
 				 "hour (%s)",
-				 more, limit, rate_scope(rate), rate->bytes_key);
+				 more, limit, rate_place(rate, place), rate->bytes_key);
+		c->permanent = true;
 		return false;
 	}
 	if (rate_allows(rate, group_bytes, rate->q->facts->now))
@@ -101,20 +106,71 @@ static bool check_rate(const struct rate *rate, uint64_t group_bytes, struct con
 		condition_limit(c, "%s (%s)", format_size_short(rate->bytes, limit),
 				rate->bytes_key);
 		condition_wait(rate->q, c, rate->q->ret->settings.rate_wait, "rate-wait",
-			       "%s of %s were freed in the last hour, with this group's %s that "
-			       "would be more than %s (%s)",
-			       used, rate_scope(rate), more, limit, rate->bytes_key);
+			       "%s was freed %s in the last hour; with this group's %s it would "
+			       "be more than the %s allowed (%s)",
+			       used, rate_place(rate, place), more, limit, rate->bytes_key);
 		return false;
 	}
 	condition_measured(c, "%" PRIu64 " group%s in the last hour", groups,
 			   groups == 1 ? "" : "s");
 	condition_limit(c, "%" PRIu64 " (%s)", rate->groups, rate->groups_key);
 	condition_wait(rate->q, c, rate->q->ret->settings.rate_wait, "rate-wait",
-		       "%" PRIu64 " group%s of %s %s freed in the last hour, no more than %" PRIu64
+		       "%" PRIu64 " group%s freed %s in the last hour, no more than %" PRIu64
 		       " may be (%s)",
-		       groups, groups == 1 ? "" : "s", rate_scope(rate),
-		       groups == 1 ? "was" : "were", rate->groups, rate->groups_key);
+		       groups, groups == 1 ? " was" : "s were", rate_place(rate, place),
+		       rate->groups, rate->groups_key);
 	return false;
+}
+
+static bool rate_is_limited(const struct rate *rate)
+{
+	return rate->bytes || rate->groups;
+}
+
+/* Appends "1G in 2 groups of mem0". */
+static void append_used(const struct rate *rate, char *buf, size_t size)
+{
+	char text[VALUE_STRLEN];
+	uint64_t bytes, groups;
+	size_t n = strlen(buf);
+
+	rate_used(rate, rate->q->facts->now, &bytes, &groups);
+	(void)snprintf(buf + n, size - n, "%s%s in %" PRIu64 " group%s%s%s", n ? ", " : "",
+		       format_size_short(bytes, text), groups, groups == 1 ? "" : "s",
+		       rate->memdev ? " of " : "", rate->memdev ? rate->memdev : "");
+}
+
+/* Appends "at most 8G and 3 groups an hour of mem0". */
+static void append_limit(const struct rate *rate, char *buf, size_t size)
+{
+	char text[VALUE_STRLEN] = "", count[48] = "";
+	size_t n = strlen(buf);
+
+	if (rate->bytes)
+		(void)format_size_short(rate->bytes, text);
+	if (rate->groups)
+		(void)snprintf(count, sizeof(count), "%" PRIu64 " group%s", rate->groups,
+			       rate->groups == 1 ? "" : "s");
+	(void)snprintf(buf + n, size - n, "%sat most %s%s%s an hour%s%s", n ? "; " : "", text,
+		       *text && *count ? " and " : "", count, rate->memdev ? " of " : "",
+		       rate->memdev ? rate->memdev : "");
+}
+
+/* What is compared with what, of all that is limited; of the host if nothing is. */
+static void set_values(const struct rate *rates, size_t n_rates, struct condition *c)
+{
+	char used[CONDITION_VALUE_MAX] = "", limit[CONDITION_VALUE_MAX] = "";
+
+	for (size_t i = 0; i < n_rates; i++) {
+		if (!rate_is_limited(&rates[i]))
+			continue;
+		append_used(&rates[i], used, sizeof(used));
+		append_limit(&rates[i], limit, sizeof(limit));
+	}
+	if (!*used)
+		append_used(&rates[0], used, sizeof(used));
+	condition_measured(c, "%s in the last hour", used);
+	condition_limit(c, "%s", *limit ? limit : CONDITION_NO_LIMIT);
 }
 
 void condition_rate(const struct question *q, struct condition *c)
@@ -127,26 +183,23 @@ void condition_rate(const struct question *q, struct condition *c)
 		  s->rate_memdev_bytes, s->rate_memdev_groups, "rate-memdev-bytes",
 		  "rate-memdev-groups" },
 	};
-	uint64_t size = tag_group_bytes(q->inv, q->group), bytes, groups;
-	char text[VALUE_STRLEN];
+	uint64_t size = tag_group_bytes(q->inv, q->group);
 	usec_t again = USEC_INFINITY;
 
-	rate_used(&rates[0], q->facts->now, &bytes, &groups);
-	condition_measured(c, "%s in %" PRIu64 " group%s in the last hour",
-			   format_size_short(bytes, text), groups, groups == 1 ? "" : "s");
-	condition_limit(c, s->rate_bytes || s->rate_groups || s->rate_memdev_bytes ||
-					   s->rate_memdev_groups
-				   ? "not exceeded"
-				   : CONDITION_NO_LIMIT);
+	set_values(rates, ARRAY_SIZE(rates), c);
 	condition_met(c, "no more was freed in the last hour than may be");
-	/* The one that is met last; the other way round, an earlier one that refuses stays. */
+	/*
+	 * The one that is met last, if ever; the other way round, an earlier one that refuses
+	 * stays.
+	 */
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
 		struct condition one = *c;
 
 		one.again = USEC_INFINITY;
 		if (check_rate(&rates[i], size, &one))
 			continue;
-		if (c->outcome == OUTCOME_MET || one.outcome > c->outcome) {
+		if (c->outcome == OUTCOME_MET || one.outcome > c->outcome ||
+		    (one.permanent && !c->permanent)) {
 			again = one.again;
 			*c = one;
 		} else if (one.outcome == c->outcome) {

@@ -271,7 +271,7 @@ static void unknown_key(struct parser *p, const char *name)
 
 	for (size_t i = 0; i < CONFIG_KEYS; i++)
 		if (streq(config_keys[i].name, name)) {
-			fail(p, "key \"%s\" belongs into [%s%s], not into [%s]", name,
+			fail(p, "key \"%s\" belongs in [%s%s], not in [%s]", name,
 			     config_section_to_string(config_keys[i].section),
 			     config_keys[i].section == SECTION_RULE ? " NAME" : "", section);
 			return;

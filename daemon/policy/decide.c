@@ -148,7 +148,7 @@ static void conclude(const struct question *q)
 	const struct condition *first = NULL;
 	unsigned n_unmet = 0, unmet = 0;
 	char more[48] = "";
-	bool gated;
+	bool gated, permanent = false;
 
 	for (unsigned i = 0; i < ret->n_conditions; i++) {
 		const struct condition *c = &ret->conditions[i];
@@ -156,6 +156,7 @@ static void conclude(const struct question *q)
 		if (c->outcome == OUTCOME_MET)
 			continue;
 		n_unmet++;
+		permanent |= c->permanent;
 		unmet |= 1u << c->kind;
 		if (!first || c->outcome > first->outcome)
 			first = c;
@@ -169,7 +170,7 @@ static void conclude(const struct question *q)
 			       n_unmet - 1, n_unmet == 2 ? " is" : "s are");
 	question_answer(q, first->outcome == OUTCOME_REFUSE ? VERDICT_REFUSE : VERDICT_WAIT, "%s%s",
 			first->text, more);
-	ret->permanent = false;
+	ret->permanent = permanent;
 	if (ret->verdict == VERDICT_REFUSE)
 		return;
 	gated = is_gated(ret);

@@ -90,7 +90,8 @@ void condition_met(struct condition *c, const char *format, ...) _printf_(2, 3);
 void condition_refuse(struct condition *c, const char *why, const char *format, ...) _printf_(3, 4);
 
 /*
- * Not met: waits until it has not been for @wait, then refuses and names the @key of that time.
+ * Not met: waits until it has not been for @wait, then refuses. The sentence ends in how long that
+ * is, and the @key that says so.
  */
 void condition_wait(const struct question *q, struct condition *c, usec_t wait, const char *key,
 		    const char *format, ...) _printf_(5, 6);

@@ -2,6 +2,13 @@
 /* A decision as lines of text for people, the same for journal, D-Bus and command line. */
 #include "decide.h"
 
+bool condition_is_news(const struct condition *condition)
+{
+	return condition->outcome != OUTCOME_MET || condition->deadline != USEC_INFINITY ||
+	       (condition->kind == CONDITION_APPROVAL &&
+		!streq(condition->limit, CONDITION_NO_LIMIT));
+}
+
 static void print(const struct decision *decision, FILE *f)
 {
 	const bool quoted = *decision->rule_source;
@@ -16,7 +23,7 @@ static void print(const struct decision *decision, FILE *f)
 
 		fprintf(f, "%s: %s, %s (limit: %s)", condition_kind_to_string(c->kind),
 			outcome_to_string(c->outcome), c->measured, c->limit);
-		if (c->outcome != OUTCOME_MET)
+		if (condition_is_news(c))
 			fprintf(f, ": %s", c->text);
 		fputc('\n', f);
 	}

@@ -46,10 +46,15 @@ static bool check_claimed(const struct question *q)
 
 	if (group_next_device(q->inv, q->group, &cursor))
 		return false;
-	question_answer(q, VERDICT_NOTHING,
-			"no dax device claims any of its %u extent%s, so the kernel releases %s by "
-			"itself",
-			n, plural(n), n == 1 ? "it" : "them");
+	if (n == 1)
+		question_answer(q, VERDICT_NOTHING,
+				"no dax device claims its extent, so the kernel releases it by "
+				"itself");
+	else
+		question_answer(q, VERDICT_NOTHING,
+				"no dax device claims any of its %u extents, so the kernel "
+				"releases them by itself",
+				n);
 	return true;
 }
 

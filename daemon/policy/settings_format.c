@@ -280,25 +280,25 @@ char *config_key_expected(const struct config_key *key, char buf[static CONFIG_E
 	case CONFIG_UNITS:
 		(void)snprintf(buf, n,
 			       "patterns on systemd units or, beginning with /, on cgroups, "
-			       "separated by blanks, at most %llu characters in all",
+			       "separated by blanks or commas, at most %llu characters in all",
 			       max);
 		break;
 	case CONFIG_TAGS:
 		(void)snprintf(buf, n,
 			       "patterns of hexadecimal digits, dashes and * ? [ ] ! ^, separated "
-			       "by blanks, %llu to %llu characters in all",
+			       "by blanks or commas, %llu to %llu characters in all",
 			       min, max);
 		break;
 	case CONFIG_MEMDEVS:
 		(void)snprintf(buf, n,
 			       "device names (such as mem0 or mem*) or serial numbers, separated "
-			       "by blanks, %llu to %llu characters in all",
+			       "by blanks or commas, %llu to %llu characters in all",
 			       min, max);
 		break;
 	case CONFIG_REGIONS:
 		(void)snprintf(buf, n,
-			       "device names (such as region0 or region*), separated by blanks, "
-			       "%llu to %llu characters in all",
+			       "device names (such as region0 or region*), separated by blanks "
+			       "or commas, %llu to %llu characters in all",
 			       min, max);
 		break;
 	case CONFIG_WINDOWS:
@@ -310,16 +310,17 @@ char *config_key_expected(const struct config_key *key, char buf[static CONFIG_E
 	case CONFIG_NODES:
 		(void)snprintf(buf, n,
 			       "at most %d different node numbers from %llu to %llu, separated by "
-			       "blanks",
+			       "blanks or commas",
 			       RULE_NODES_MAX, min, max);
 		break;
 	case CONFIG_PARTITIONS:
 		(void)snprintf(buf, n,
-			       "different partition numbers from %llu to %llu, separated by blanks",
+			       "different partition numbers from %llu to %llu, separated by blanks "
+			       "or commas",
 			       min, max);
 		break;
 	case CONFIG_MODES:
-		(void)snprintf(buf, n, "one or more, separated by blanks, of ");
+		(void)snprintf(buf, n, "one or more, separated by blanks or commas, of ");
 		expect_words(key->type, buf, n);
 		break;
 	case CONFIG_SIZES:

@@ -19,7 +19,7 @@ static unsigned start(struct release *r, const struct machine_input *in,
 		return machine_postpone(r, in, r->reason);
 	}
 	if (in->policy->dry_run) {
-		machine_reason(r, "dry run: would free it in %zu steps: %.180s", r->plan.forward.n,
+		machine_reason(r, "dry run: would free it in %zu steps: %.460s", r->plan.forward.n,
 			       r->decision.reason);
 		return machine_finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold) |
 		       MACHINE_WOULD;
@@ -84,7 +84,7 @@ static unsigned look_again(struct release *r, const struct machine_input *in,
 		return machine_advance(r, in);
 	/* Once is bad luck; then it counts as a try, so that it ends some time. */
 	if (r->backed_out++ > 0)
-		return machine_fail(r, in, "not begun, the undo journal took %.1f s: %.150s",
+		return machine_fail(r, in, "not begun, the undo journal took %.1f s: %s",
 				    (double)(in->now - r->started) / 1e6, decision.reason);
 	r->attempts--;
 	plan_done(&r->plan);

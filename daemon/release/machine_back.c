@@ -55,17 +55,17 @@ static unsigned back_whole(struct release *r, const struct machine_input *in)
 	if (other) {
 		plan_difference_text(&r->plan, other, &diff);
 		(void)snprintf(text, sizeof(text),
-			       "%.90s; as before but for another hand's doing: %s: %.70s",
+			       "%.340s; as before but for another hand's doing: %s: %.70s",
 			       r->failure, diff.object, diff.have);
 	} else {
-		(void)snprintf(text, sizeof(text), "%.130s; everything is as before", r->failure);
+		(void)snprintf(text, sizeof(text), "%.490s; everything is as before", r->failure);
 		append_renames(r, text, sizeof(text));
 		append_stale(r, in->inventory, text, sizeof(text));
 	}
 	if (!r->recovered || r->attempts > 0)
 		return machine_postpone(r, in, text);
 	/* Not tried again by itself: what ended the daemon may do so again. */
-	machine_reason(r, "%.200s; the device must ask again", text);
+	machine_reason(r, "%.520s; the device must ask again", text);
 	return machine_finish(r, in, RELEASE_REFUSED, 0);
 }
 
@@ -81,7 +81,7 @@ static unsigned back_failed(struct release *r, const struct machine_input *in)
 	if (ours > 1)
 		(void)snprintf(more, sizeof(more), " and %zu more", ours - 1);
 	plan_difference_text(&r->plan, first, &diff);
-	machine_reason(r, "%.80s; roll-back failed: %s: %.70s, was %.60s%s", r->failure,
+	machine_reason(r, "%.300s; roll-back failed: %s: %.70s, was %.60s%s", r->failure,
 		       diff.object, diff.have, diff.want, more);
 	return machine_finish(r, in, RELEASE_FAILED, USEC_INFINITY);
 }
@@ -157,7 +157,7 @@ unsigned machine_back_scanned(struct release *r, const struct machine_input *in,
 	if (n == 0)
 		return back_whole(r, in);
 	if (n < 0) {
-		machine_reason(r, "%.150s; cannot plan the roll-back: %s", r->failure,
+		machine_reason(r, "%.490s; cannot plan the roll-back: %s", r->failure,
 			       strerror(-n));
 		r->deadline = usec_add(in->now, BACK_RETRY_USEC);
 		return machine_wait_for(r, WAIT_TIME, 0);
@@ -207,7 +207,7 @@ unsigned machine_recover(struct release *r, const struct machine_input *in)
 	if (!r->failure[0])
 		(void)str_copy(r->failure, sizeof(r->failure), ENDED);
 	else if (!strstr(r->failure, ENDED))
-		(void)snprintf(text, sizeof(text), "%.90s; " ENDED, r->failure);
+		(void)snprintf(text, sizeof(text), "%.500s; " ENDED, r->failure);
 	if (text[0])
 		(void)str_copy(r->failure, sizeof(r->failure), text);
 	if (r->orphan > 0) {

@@ -98,19 +98,19 @@ unsigned machine_postpone(struct release *r, const struct machine_input *in, con
 	r->tries++;
 	r->same++;
 	if (r->stopping) {
-		machine_reason(r, "%.200s%s", text,
+		machine_reason(r, "%.520s%s", text,
 			       strstr(text, MACHINE_STOPPING) ? "" : "; " MACHINE_STOPPING);
 		return machine_finish(r, in, RELEASE_REFUSED, 0);
 	}
 	if (r->tries > r->decision.settings.retries) {
-		machine_reason(r, "%.200s; given up after %u %s", text, r->tries,
+		machine_reason(r, "%.520s; given up after %u %s", text, r->tries,
 			       r->tries == 1 ? "try" : "tries");
 		return machine_finish(r, in, RELEASE_REFUSED, in->policy->refuse_hold);
 	}
 	wait = machine_backoff(r, in, MAX(r->same, 1U));
 	machine_enter(r, in, RELEASE_DEFERRED);
 	r->world = in->inventory ? machine_world(r, in->inventory) : 0;
-	machine_reason(r, "%.180s; next try in %.1f s (%u of %u)", text, (double)wait / 1e6,
+	machine_reason(r, "%.520s; next try in %.1f s (%u of %u)", text, (double)wait / 1e6,
 		       r->tries, r->decision.settings.retries);
 	return machine_wait_until(r, usec_add(in->now, wait));
 }

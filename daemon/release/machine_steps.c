@@ -49,7 +49,7 @@ unsigned machine_run_step(struct release *r, const struct machine_input *in)
 		r->deadline = MIN(r->deadline,
 				  usec_add(r->started, r->decision.settings.release_timeout));
 	if (r->state == RELEASE_ROLLING_BACK)
-		machine_reason(r, "%.150s; putting back %s", r->failure,
+		machine_reason(r, "%.420s; putting back %s", r->failure,
 			       plan_step_text(&r->plan, step, text));
 	else
 		machine_reason(r, "%s", plan_step_text(&r->plan, step, text));

@@ -115,8 +115,7 @@ static int line_level(const struct decision *d, unsigned line)
 		return LOG_INFO;
 	/* That nothing is asked for is told to those who ask. */
 	c = &d->conditions[line - 2];
-	return c->outcome == OUTCOME_MET && streq(c->limit, CONDITION_NO_LIMIT) ? LOG_DEBUG
-										: LOG_INFO;
+	return !condition_is_news(c) && streq(c->limit, CONDITION_NO_LIMIT) ? LOG_DEBUG : LOG_INFO;
 }
 
 void manager_show_decision(struct manager *m, struct entry *e)
@@ -131,13 +130,17 @@ void manager_show_decision(struct manager *m, struct entry *e)
 	if (!r->decision.reason[0])
 		return; /* none was made; what a journal recalls is only the rule */
 	shape = decision_shape(&r->decision);
-	if (shape == e->shown_decision)
-		return;
-	e->shown_decision = shape;
-	if (!ratelimit_pass(&m->decisions, now_usec(CLOCK_MONOTONIC), &suppressed) ||
+	/* One that is held back for being one of too many is told with the next that is not. */
+	if (shape == e->shown_decision ||
+	    !ratelimit_pass(&m->decisions, now_usec(CLOCK_MONOTONIC), &suppressed) ||
 	    decision_explain(&r->decision, &text) < 0)
 		return;
+	e->shown_decision = shape;
 	fields.reason = NULL;
+	if (suppressed > 0)
+		report_full(m->setup.report, LOG_INFO, DCDD_MESSAGE_DECISION, &fields,
+			    "%llu decisions were not told, to keep the journal readable",
+			    (unsigned long long)suppressed);
 	rest = text;
 	for (unsigned i = 0; (line = strsep(&rest, "\n")) && *line; i++)
 		report_full(m->setup.report, line_level(&r->decision, i), DCDD_MESSAGE_DECISION,

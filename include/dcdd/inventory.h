@@ -194,7 +194,7 @@ struct tag_group {
 	uint32_t first_extent, n_extents; /* slice of extents[] */
 };
 
-/* Identity of what a device asks back: (memdev, tag), or (memdev, DPA range) if untagged. */
+/* Identity of what a device wants back: (memdev, tag), or (memdev, DPA range) if untagged. */
 struct group_key {
 	char memdev[DEV_NAME_MAX];
 	struct tag tag;

@@ -129,7 +129,8 @@ struct policy_rule {
 	usec_t until;		 /* CLOCK_REALTIME, USEC_INFINITY: as long as its owner lives */
 	unsigned file, line;	 /* else: index in policy.files, and where it begins there */
 
-	/* What it matches; all that are given must match. Lists are separated by blanks. */
+	/* What it matches; all that are given must match. Lists are separated by blanks or commas.
+	 */
 	char tags[RULE_TEXT_MAX];      /* fnmatch() patterns on the tag's text, "": all */
 	char memdevs[RULE_TEXT_MAX];   /* names (patterns) or serial numbers, "": all */
 	char regions[RULE_TEXT_MAX];   /* names (patterns), "": all */
@@ -275,9 +276,9 @@ enum outcome {
 	_OUTCOME_MAX,
 };
 
-#define CONDITION_VALUE_MAX 64
+#define CONDITION_VALUE_MAX 192
 #define CONDITION_NO_LIMIT "none" /* in `limit`: the settings ask for nothing */
-#define CONDITION_TEXT_MAX 200
+#define CONDITION_TEXT_MAX 384	  /* a rule, a device and the whole of its message fit in */
 
 struct condition {
 	enum condition_kind kind;
@@ -289,9 +290,16 @@ struct condition {
 			      inhibitor or an ask that then frees, in going on); USEC_INFINITY */
 	usec_t again;	   /* CLOCK_MONOTONIC: may be met by time alone; USEC_INFINITY: not */
 	usec_t again_wall; /* the same by the clock on the wall (CLOCK_REALTIME) */
+	bool permanent; /* OUTCOME_REFUSE: by itself it is never met, however often it is asked */
 };
 
-#define DECISION_REASON_MAX 256
+/*
+ * Whether its sentence says what the two values do not: that it is not met, or why it is, although
+ * nobody answered or an inhibitor is there still (its time is over), or who approved.
+ */
+bool condition_is_news(const struct condition *condition);
+
+#define DECISION_REASON_MAX 448
 
 struct decision {
 	enum verdict verdict;

@@ -9,7 +9,7 @@
 #include <dcdd/plan.h>
 #include <dcdd/policy.h>
 
-#define RELEASE_REASON_MAX 256
+#define RELEASE_REASON_MAX (DECISION_REASON_MAX + 128) /* and what came of it */
 
 /* The D-Bus `State` strings are in release_state_to_string(). */
 enum release_state {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What happens to a host, as functions: the device adds and asks back, the admin claims and writes,
- * operations fail. Each is one request to the simulator.
+ * What happens to a host, as functions: the device adds and wants back, the admin claims and
+ * writes, operations fail. Each is one request to the simulator.
  */
 #include <fcntl.h>
 #include <fnmatch.h>

@@ -158,8 +158,8 @@ const char *sim_claim(struct scenario *s, const char *memdev, const char *tag, c
 	})
 
 /*
- * The device asks every extent of @tag back, and its kernel's answer: 0 if all are gone now, else
- * the negative errno of the first record refused. The host learns nothing of that answer.
+ * The device asks for every extent of @tag back, and its kernel's answer: 0 if all are gone now,
+ * else the negative errno of the first record refused. The host learns nothing of that answer.
  */
 int sim_release(struct scenario *s, const char *memdev, const char *tag);
 /* One untagged (or one named) extent. */

@@ -11,6 +11,7 @@
 
 #define BATCH "batch", "50-batch.conf"
 #define JOB "batch-17.scope"
+#define OTHER "dcdd-test-other.service"
 #define CHECKPOINT_A "cec4ec00-0000-4000-8000-00000000000a"
 #define CHECKPOINT_B "cec4ec00-0000-4000-8000-00000000000b"
 
@@ -35,13 +36,16 @@ SCENARIO(batch_waits_for_who_is_no_job)
 {
 	const char *device = claim_devdax(s, TAG_A);
 	pid_t pid = holder_start(s, device, false);
-	struct host *before = host_save(s);
+	struct host *before;
 
+	enter_unit(s, pid, OTHER);
+	before = host_save(s);
 	start(s, BATCH, "holders-wait = 1s\n");
-	ask_and_wait(s, TAG_A, "draining", "held open by process");
+	ask_and_wait(s, TAG_A, "draining", "(holder) of " OTHER);
 	assert_refused(s, TAG_A, "holders-wait", before);
 	assert_false(daemon_log_has(s, "sent SIG"));
 	holder_stop(s, pid);
+	leave_unit(s, OTHER);
 }
 
 /* Only contents are kept: system RAM of the same tags is like any other. */

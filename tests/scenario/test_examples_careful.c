@@ -81,6 +81,7 @@ SCENARIO(latency_waits_for_calm)
 	installed_clock(s, WEDNESDAY, 14, 0, 0);
 	assert_int_equal(sim_release(s, "mem1", TAG_B), -EBUSY);
 	collect(s, "mem1", TAG_B);
+	assert_false(daemon_log_has(s, "Release of " TAG_B " on mem1: held"));
 	release_wait_state(s, TAG_A, "held", 1);
 	installed_clock(s, WEDNESDAY, 23, 0, 0);
 	sim_ok(s, "{'cmd':'pressure','some':0,'full':0}");

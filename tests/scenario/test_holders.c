@@ -226,7 +226,7 @@ SCENARIO(unit_lets_go)
 
 	assert_int_equal(command(s, &text,
 				 "sh -c 'trap \"exec 3>&-\" TERM; exec 3<>/dev/%s; touch %s/held; "
-				 "while sleep 0.1; do :; done' >/dev/null 2>&1 & echo $!; until "
+				 "while :; do sleep 0.1; done' >/dev/null 2>&1 & echo $!; until "
 				 "test -e %s/held; do sleep 0.05; done",
 				 device, scenario_dir(s), scenario_dir(s)),
 			 0);

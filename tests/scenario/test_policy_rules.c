@@ -89,6 +89,7 @@ SCENARIO(rule_ends_at_its_time)
 	struct host *before = host_save(s);
 
 	RAM(s);
+	manager_wait_idle(s);
 	assert_int_equal(command(s, NULL,
 				 "dcdctl policy add later --for 2s match-tag='*' action=ask "
 				 "message='not before Monday'"),
@@ -107,6 +108,7 @@ SCENARIO(rule_ends_before_the_command)
 	struct host *before = host_save(s);
 
 	RAM(s);
+	manager_wait_idle(s);
 	hold_begin(s, "policy add both --for 2s match-tag='*' action=ask");
 	ask_and_wait(s, TAG_A, "held", "rule \"both\" asks");
 	assert_goes_on(s, TAG_A, before);
@@ -141,6 +143,7 @@ SCENARIO(rule_is_removed)
 	RAM(s);
 	hold_begin(s, "policy add quiet match-tag='*' action=ask");
 	ask_and_wait(s, TAG_A, "held", "rule \"quiet\" asks");
+	assert_quiet(s);
 	assert_int_equal(command(s, NULL, "dcdctl policy remove quiet"), 0);
 	assert_true(daemon_log_has(s, "Temporary rule \"quiet\" is over: removed by uid 0, pid "));
 	assert_goes_on(s, TAG_A, before);
@@ -267,7 +270,7 @@ static void assert_json(struct scenario *s, size_t i, const char *text)
 	assert_int_equal(json_object_array_length(conditions), three[i].n_conditions);
 	for (size_t j = 0; j < three[i].n_conditions; j++) {
 		struct json_object *condition = json_object_array_get_idx(conditions, j);
-		char line[256];
+		char line[512];
 
 		(void)snprintf(
 			line, sizeof(line), "\n%s: %s, %s (limit: %s)",

@@ -88,7 +88,7 @@ SCENARIO(trailing_records_are_no_news)
 	host_assert_same(s, before);
 }
 
-/* The same tag comes and is asked back again: a new request. */
+/* The same tag comes and is wanted back again: a new request. */
 SCENARIO(same_tag_again)
 {
 	struct host *before = host_save(s);

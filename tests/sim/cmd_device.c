@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Control commands that play the device: capacity offered and asked back, and raw records.
+ * Control commands that play the device: capacity offered and wanted back, and raw records.
  */
 #include "control.h"
 #include "request.h"

@@ -98,7 +98,7 @@ static int take_device(struct sim *sim, struct json_object *dump, struct json_ob
 	return r == -EBUSY && strchr(name, '.') && streq(strchr(name, '.'), ".0") ? 0 : r;
 }
 
-/* The device asks back the extents of @group (the engine's number for it). */
+/* The device asks for the extents of @group back (the engine's number for it). */
 static int take_group(struct sim *sim, struct json_object *region, int64_t group)
 {
 	struct json_object *extents = member(region, "extents");

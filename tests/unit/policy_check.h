@@ -141,6 +141,10 @@ static inline bool verdict_flaw(const struct decision *d, char *ret, size_t size
 		FLAW("draining is %d with %u of %u waits", d->draining, soft, wait);
 	if (d->terminate && (wait != 1 || d->conditions[CONDITION_HOLDERS].outcome != OUTCOME_WAIT))
 		FLAW("terminates although not only holders are waited for");
+	if (d->terminate !=
+	    !!strstr(d->conditions[CONDITION_HOLDERS].text, " to be terminated (terminate-units)"))
+		FLAW("terminate is %d, and holders say: %s", d->terminate,
+		     d->conditions[CONDITION_HOLDERS].text);
 	if (gated && d->unsignalled)
 		FLAW("it looks at intervals although that does not count yet");
 	if (d->deadline != deadline || d->again != again || d->again_wall != again_wall)

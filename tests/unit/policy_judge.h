@@ -156,9 +156,23 @@ static inline char judge_approval(const struct matter *m)
 	return outcome == 'r' && m->set[K_ASK_OUTCOME] == FREE ? 'm' : outcome;
 }
 
+static inline __int128 judge_group_bytes(const struct matter *m)
+{
+	return (__int128)(3 * MAX(m->n, 1u)) * BLOCK;
+}
+
+/* Larger alone than what may be freed in an hour: no hour helps. */
+static inline bool judge_too_large(const struct matter *m)
+{
+	const __int128 group = judge_group_bytes(m);
+
+	return (m->set[K_RATE_BYTES] && group > m->set[K_RATE_BYTES]) ||
+	       (m->set[K_RATE_MEMDEV_BYTES] && group > m->set[K_RATE_MEMDEV_BYTES]);
+}
+
 static inline char judge_rate(const struct matter *m)
 {
-	const __int128 group = (__int128)(3 * MAX(m->n, 1u)) * BLOCK;
+	const __int128 group = judge_group_bytes(m);
 	__int128 all = 0, own = 0;
 	uint64_t n_all = 0, n_own = 0;
 	bool met = true;
@@ -173,8 +187,7 @@ static inline char judge_rate(const struct matter *m)
 			n_own += 1 + (uint64_t)freed->more;
 		}
 	}
-	if ((m->set[K_RATE_BYTES] && group > m->set[K_RATE_BYTES]) ||
-	    (m->set[K_RATE_MEMDEV_BYTES] && group > m->set[K_RATE_MEMDEV_BYTES]))
+	if (judge_too_large(m))
 		return 'r';
 	met = met && (!m->set[K_RATE_BYTES] || all + group <= m->set[K_RATE_BYTES]);
 	met = met && (!m->set[K_RATE_GROUPS] || n_all + 1 <= m->set[K_RATE_GROUPS]);
@@ -384,6 +397,7 @@ static inline void judge(const struct test_case *c, const struct host *host,
 		wait = wait || ret->outcome[i] == 'w';
 		refuse = refuse || ret->outcome[i] == 'r';
 	}
+	ret->permanent = judge_too_large(&m);
 	ret->verdict = refuse ? VERDICT_REFUSE : wait ? VERDICT_WAIT : VERDICT_FREE;
 	if (ret->verdict == VERDICT_WAIT && ret->outcome[CONDITION_HOLDERS] == 'w' &&
 	    memchr(ret->outcome, 'w', sizeof(ret->outcome)) == &ret->outcome[CONDITION_HOLDERS])

@@ -209,6 +209,7 @@ static void test_explain(void **state)
 	struct tag b = fake_tag(FAKE_TAG_B);
 
 	(void)str_copy(f->decision.rule_source, sizeof(f->decision.rule_source), "/a/dcdd.conf:7");
+	f->decision.permanent = f->decision.terminate = true;
 	f->decision.n_conditions = 2;
 	f->decision.conditions[0] = (struct condition){
 		.kind = CONDITION_HEADROOM,
@@ -231,13 +232,15 @@ static void test_explain(void **state)
 	/* The text is the one that all have, with its newlines, and nothing else that is odd. */
 	assert_int_equal(decision_explain(&f->decision, &lines), 0);
 	assert_non_null(strchr(lines, '\n'));
-	assert_true(asprintf(&expected,
-			     "[Memdev='mem1';Verdict='refuse';Rule='keep-db';"
-			     "RuleSource='/a/dcdd.conf:7';Reason='memory48 is in zone Normal';"
-			     "Conditions=[('headroom''met''4G available after''at least 2G'"
-			     "'enough stays')('holders''refuse''1 process''none'"
-			     "'dax1.1 is held by \\x1b[2J')];Text='%.20s",
-			     lines) > 0);
+	assert_true(
+		asprintf(
+			&expected,
+			"[Memdev='mem1';Verdict='refuse';Rule='keep-db';"
+			"RuleSource='/a/dcdd.conf:7';Reason='memory48 is in zone Normal';"
+			"Permanent=true ;Draining=false ;Terminate=true ;Conditions=[('headroom''met''4G available after''at least 2G'"
+			"'enough stays')('holders''refuse''1 process''none'"
+			"'dax1.1 is held by \\x1b[2J')];Text='%.20s",
+			lines) > 0);
 	assert_non_null(startswith(text, expected));
 	assert_non_null(strchr(text, '\n'));
 	assert_null(strchr(text, '\x1b'));
@@ -252,6 +255,28 @@ static void test_explain(void **state)
 	inventory_free(f->inventory);
 	f->inventory = NULL;
 	assert_tag_error(f, "Explain", FAKE_TAG_B, "org.dcdd1.Error.NotReady");
+}
+
+/* What is untagged can be named by the number of its release only. */
+static void test_explain_by_number(void **state)
+{
+	struct fake *f = fake_get(state);
+	struct release *untagged = fake_release(f, 5, "", RELEASE_HELD);
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+
+	fake_release(f, 6, FAKE_TAG_B, RELEASE_REFUSED);
+	reply = fake_method(f, DCDD_OBJECT_PATH, DCDD_INTERFACE_MANAGER, "Explain", "s", "5");
+	assert_no_error(reply);
+	assert_int_equal(f->explains, 1);
+	assert_true(group_key_equal(&f->explained, &untagged->key));
+
+	assert_tag_error(f, "Explain", "6", "org.dcdd1.Error.NoSuchTag");
+	assert_tag_error(f, "Explain", "7", "org.dcdd1.Error.NoSuchTag");
+	assert_tag_error(f, "Explain", "0", "org.dcdd1.Error.Invalid");
+	assert_tag_error(f, "Explain", "5 ", "org.dcdd1.Error.Invalid");
+	assert_int_equal(f->explains, 1);
+	f->explain_result = -ENOENT;
+	assert_tag_error(f, "Explain", "5", "org.dcdd1.Error.NoSuchTag");
 }
 
 static void test_rescan(void **state)
@@ -370,6 +395,7 @@ int main(void)
 		BUS_TEST(test_bad_tags),
 		BUS_TEST(test_get_release_by_tag),
 		BUS_TEST(test_explain),
+		BUS_TEST(test_explain_by_number),
 		BUS_TEST(test_rescan),
 		cmocka_unit_test_setup_teardown(test_shipped_policy, setup_shipped_policy,
 						fake_teardown),

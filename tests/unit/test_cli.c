@@ -260,7 +260,7 @@ static void test_help_and_version(void **state)
 	assert_null(strstr(r.out, "--json"));
 	run(NULL, &r, "policy", "explain", "--help");
 	assert_ok(&r);
-	assert_non_null(startswith(r.out, "Usage: dcdctl policy explain TAG [OPTION...]\n"));
+	assert_non_null(startswith(r.out, "Usage: dcdctl policy explain TAG|ID [OPTION...]\n"));
 	run(NULL, &r, "policy", "--help");
 	assert_ok(&r);
 	assert_non_null(strstr(r.out, "policy explain"));

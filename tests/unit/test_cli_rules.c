@@ -22,6 +22,7 @@ static void test_explain(void **state)
 	json_object *j;
 
 	need_program();
+	f->decision.terminate = true;
 	f->decision.n_conditions = 1;
 	f->decision.conditions[0] = (struct condition){ .kind = CONDITION_WINDOW,
 							.outcome = OUTCOME_REFUSE,
@@ -41,6 +42,9 @@ static void test_explain(void **state)
 	assert_json_string(j, "verdict", "refuse");
 	assert_json_string(j, "rule", "keep-db");
 	assert_json_string(j, "text", text);
+	assert_json_bool(j, "permanent", false);
+	assert_json_bool(j, "draining", false);
+	assert_json_bool(j, "terminate", true);
 	assert_json_string(j, "conditions/0/kind", "window");
 	assert_json_string(j, "conditions/0/text", "no window is open");
 	json_object_put(j);
@@ -51,6 +55,9 @@ static void test_explain(void **state)
 		assert_int_equal(r.status, table[i].status);
 		assert_string_equal(r.err, "");
 	}
+	run(f, &r, "policy", "explain", "77");
+	assert_int_equal(r.status, 5);
+	assert_non_null(strstr(r.err, "no group of a live release 77"));
 	run(f, &r, "policy", "explain", FAKE_TAG_UNKNOWN);
 	assert_int_equal(r.status, 5);
 	assert_string_equal(r.out, "");

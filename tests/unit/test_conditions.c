@@ -66,6 +66,7 @@ static void test_state(_unused_ void **state)
 
 static void test_ask(_unused_ void **state)
 {
+	_cleanup_free_ char *text = NULL;
 	struct world w;
 
 	world_init(&w);
@@ -80,13 +81,18 @@ static void test_ask(_unused_ void **state)
 	/* It is free because nobody answered, and stays so although something else is not met. */
 	w.blocks[0].state = BLOCK_UNKNOWN;
 	expect(&w, VERDICT_WAIT, "in state unknown");
-	assert_string_equal(w.decision.reason + strlen(w.decision.reason) - 7, "offline");
+	assert_null(strstr(w.decision.reason, "more condition"));
+	assert_true(condition_is_news(&w.decision.conditions[CONDITION_APPROVAL]));
+	assert_int_equal(decision_explain(&w.decision, &text), 0);
+	assert_non_null(strstr(text, "\napproval: met, none (limit: given): nobody answered within "
+				     "1h (ask-timeout), and ask-outcome = free\n"));
 	w.request.approval = APPROVAL_DENIED;
 	(void)str_copy(w.request.answer, RULE_TEXT_MAX, "not on my watch");
 	expect(&w, VERDICT_REFUSE, "denied it: not on my watch (and 1 more condition is not met)");
 	w.request.approval = APPROVAL_GIVEN;
 	w.blocks[0].state = BLOCK_ONLINE;
 	expect(&w, VERDICT_FREE, "can be freed");
+	assert_true(condition_is_news(&w.decision.conditions[CONDITION_APPROVAL]));
 	assert_int_equal(w.request.since[CONDITION_APPROVAL], 0);
 }
 
@@ -123,7 +129,8 @@ static void test_rate(_unused_ void **state)
 	expect(&w, VERDICT_FREE, "can be freed");
 	w.policy.defaults.rate_bytes--;
 	w.policy.defaults.rate_wait = USEC_PER_MIN;
-	expect_wait(&w, CONDITION_RATE, USEC_PER_MIN, "512M of the host were freed", "(rate-wait)");
+	expect_wait(&w, CONDITION_RATE, USEC_PER_MIN, "512M was freed on the host in the last hour",
+		    "(rate-wait)");
 	world_init(&w);
 	w.facts.freed = freed;
 	w.facts.n_freed = ARRAY_SIZE(freed);
@@ -136,7 +143,7 @@ static void test_rate(_unused_ void **state)
 	assert_int_equal(w.decision.again, NOW + 30 * USEC_PER_MIN);
 	w.policy.defaults.rate_bytes = w.policy.defaults.rate_groups = 0;
 	w.policy.defaults.rate_memdev_groups = 1;
-	expect(&w, VERDICT_WAIT, "1 group of mem0 was freed");
+	expect(&w, VERDICT_WAIT, "1 group was freed from mem0");
 	assert_int_equal(w.decision.again, NOW + 10 * USEC_PER_MIN);
 	/* Both at once: when the later one is. */
 	(void)str_copy(freed[0].memdev, DEV_NAME_MAX, "mem0");
@@ -144,7 +151,7 @@ static void test_rate(_unused_ void **state)
 	expect(&w, VERDICT_WAIT, "(rate-bytes)");
 	assert_int_equal(w.decision.again, NOW + 30 * USEC_PER_MIN);
 	w.policy.defaults.rate_memdev_bytes = BLOCK;
-	expect(&w, VERDICT_REFUSE, "more than the 128M that may be freed of mem0");
+	expect(&w, VERDICT_REFUSE, "more than the 128M that may be freed from mem0");
 }
 
 static void test_reserve(_unused_ void **state)
@@ -241,6 +248,9 @@ static void test_inhibitors(_unused_ void **state)
 	world_init(&w);
 	w.facts.inhibitors = inhibitors;
 	w.facts.n_inhibitors = 1;
+	inhibitors[0].pid = 0;
+	expect(&w, VERDICT_WAIT, "delayed by backup: nearly");
+	inhibitors[0].pid = 7;
 	expect(&w, VERDICT_WAIT, "delayed by backup (process 7): nearly");
 	assert_true(w.decision.draining);
 	assert_int_equal(w.decision.deadline, NOW + USEC_PER_MIN);
@@ -250,6 +260,7 @@ static void test_inhibitors(_unused_ void **state)
 	for (int i = 0; i < 3; i++, w.facts.now++) {
 		expect(&w, VERDICT_WAIT, "in state unknown");
 		assert_int_equal(condition(&w, CONDITION_INHIBITORS)->outcome, OUTCOME_MET);
+		assert_true(condition_is_news(condition(&w, CONDITION_INHIBITORS)));
 		assert_false(w.decision.draining);
 	}
 }
@@ -353,7 +364,7 @@ static void test_feasible(_unused_ void **state)
 
 	world_init(&w);
 	w.extents[0].device = INVENTORY_NONE;
-	expect(&w, VERDICT_NOTHING, "no dax device claims any of its 1 extent");
+	expect(&w, VERDICT_NOTHING, "no dax device claims its extent");
 	assert_int_equal(w.decision.n_conditions, 0);
 }
 
@@ -427,7 +438,9 @@ static void test_explain(_unused_ void **state)
 	world_init(&w);
 	hold(&w, false);
 	w.policy.defaults.reserve_host = GiB;
-	expect(&w, VERDICT_WAIT, "(reserve-host) (and 1 more condition is not met)");
+	expect(&w, VERDICT_WAIT,
+	       "(reserve-host); waits at most 10min (reserve-wait) (and 1 more condition is not "
+	       "met)");
 	assert_int_equal(decision_explain(&w.decision, &text), 0);
 	for (const char *p = text; *p; p++)
 		lines += *p == '\n';
@@ -436,8 +449,9 @@ static void test_explain(_unused_ void **state)
 	assert_non_null(strstr(text, "\nrule: default\n"));
 	assert_non_null(strstr(text, "\nholders: wait, 1 holder (limit: none): /dev/dax0.1 is "
 				     "held open by process 4711 (postgres) of "
-				     "postgresql.service\n"));
+				     "postgresql.service; waits at most 10min (holders-wait)\n"));
 	assert_non_null(strstr(text, "\npressure: met, not known (limit: none)\n"));
+	assert_false(condition_is_news(&w.decision.conditions[CONDITION_PRESSURE]));
 }
 
 int main(void)

@@ -93,14 +93,13 @@ static const struct {
 	  "f:2: unknown key \"foo\" in [release]; dcdd.conf(5) lists what is expected there" },
 	{ "[release]\n" X60 " = 1\n", "f:2: unknown key \"" X60 "\" in [release]; dcdd.conf(5) "
 				      "lists what is expected there" },
-	{ "[daemon]\nretries = 1\n",
-	  "f:2: key \"retries\" belongs into [release], not into [daemon]" },
+	{ "[daemon]\nretries = 1\n", "f:2: key \"retries\" belongs in [release], not in [daemon]" },
 	{ "[release]\nlog-level = info\n",
-	  "f:2: key \"log-level\" belongs into [daemon], not into [release]" },
+	  "f:2: key \"log-level\" belongs in [daemon], not in [release]" },
 	{ "[release]\naction = free\n",
-	  "f:2: key \"action\" belongs into [rule NAME], not into [release]" },
+	  "f:2: key \"action\" belongs in [rule NAME], not in [release]" },
 	{ "[rule x]\nqueue-max = 5\n",
-	  "f:2: key \"queue-max\" belongs into [daemon], not into [rule]" },
+	  "f:2: key \"queue-max\" belongs in [daemon], not in [rule]" },
 	{ "[release]\nretries = 1\n# c\nretries = 1\n",
 	  "f:4: key \"retries\" is set already, at line 2" },
 	{ "[rule x]\nmatch-tag = *\nmatch-tag = 5*\n",
@@ -138,11 +137,11 @@ static const struct {
 	{ "[release]\noffline-method = all\n",
 	  "f:2: offline-method = \"all\": expected auto, atomic or blocks" },
 	{ "[rule x]\nmatch-mode = other\n",
-	  "f:2: match-mode = \"other\": expected one or more, separated by blanks, of unbound, "
+	  "f:2: match-mode = \"other\": expected one or more, separated by blanks or commas, of unbound, "
 	  "system-ram, devdax, fsdev or unclaimed" },
 	{ "[rule x]\nmatch-tag = job-7\n",
 	  "f:2: match-tag = \"job-7\": expected patterns of hexadecimal digits, dashes and "
-	  "* ? [ ] ! ^, separated by blanks, 1 to 159 characters in all" },
+	  "* ? [ ] ! ^, separated by blanks or commas, 1 to 159 characters in all" },
 	{ "[daemon]\nlog-level = warn\n", "f:2: log-level = \"warn\": expected emerg, alert, crit, "
 					  "err, warning, notice, info or debug" },
 	/* bytes and lengths */

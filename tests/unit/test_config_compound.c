@@ -258,27 +258,27 @@ static void test_messages(_unused_ void **state)
 		  "that does not begin with # or ;" },
 		{ "[release]\nterminate-units = (a)\n",
 		  "f:2: terminate-units = \"(a)\": expected patterns on systemd units or, beginning "
-		  "with /, on cgroups, separated by blanks, at most 159 characters in all" },
+		  "with /, on cgroups, separated by blanks or commas, at most 159 characters in all" },
 		{ "[rule x]\nmatch-tag = job-7\n",
 		  "f:2: match-tag = \"job-7\": expected patterns of hexadecimal digits, dashes and "
-		  "* ? [ ] ! ^, separated by blanks, 1 to 159 characters in all" },
+		  "* ? [ ] ! ^, separated by blanks or commas, 1 to 159 characters in all" },
 		{ "[rule x]\nmatch-memdev = 0x\n",
 		  "f:2: match-memdev = \"0x\": expected device names (such as mem0 or mem*) or "
-		  "serial numbers, separated by blanks, 1 to 159 characters in all" },
+		  "serial numbers, separated by blanks or commas, 1 to 159 characters in all" },
 		{ "[rule x]\nmatch-region = a/b\n",
 		  "f:2: match-region = \"a/b\": expected device names (such as region0 or region*), "
-		  "separated by blanks, 1 to 159 characters in all" },
+		  "separated by blanks or commas, 1 to 159 characters in all" },
 		{ "[release]\nwindows = weekend\n",
 		  "f:2: windows = \"weekend\": expected at most 8 windows such as \"Mon..Fri "
 		  "22:00-06:00, Sat,Sun 00:00-24:00 UTC\", at most 180 characters in all" },
 		{ "[rule x]\nmatch-node = all\n",
 		  "f:2: match-node = \"all\": expected at most 16 different node numbers from 0 to "
-		  "1023, separated by blanks" },
+		  "1023, separated by blanks or commas" },
 		{ "[rule x]\nmatch-partition = 0\n",
 		  "f:2: match-partition = \"0\": expected different partition numbers from 1 to 8, "
-		  "separated by blanks" },
+		  "separated by blanks or commas" },
 		{ "[rule x]\nmatch-mode = other\n",
-		  "f:2: match-mode = \"other\": expected one or more, separated by blanks, of "
+		  "f:2: match-mode = \"other\": expected one or more, separated by blanks or commas, of "
 		  "unbound, system-ram, devdax, fsdev or unclaimed" },
 		{ "[rule x]\nmatch-size = big\n",
 		  "f:2: match-size = \"big\": expected a size from 1 to 1024T (such as 4G) or a "

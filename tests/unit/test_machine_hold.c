@@ -380,6 +380,28 @@ static void test_reload_decides_again(void **state)
 	end(&run);
 }
 
+/* All that the operator has to say, also with more behind it. */
+static void test_longest_message(void **state)
+{
+	struct run run = { 0 };
+	char *message = run.policy.defaults.message;
+
+	(void)state;
+	set_device(&run);
+	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
+	memset(message, 'w', RULE_TEXT_MAX - 1);
+	begin_as_set(&run, 1);
+	assert_held(&run, RELEASE_HELD);
+	assert_non_null(strstr(run.r->reason, message));
+	assert_non_null(strstr(run.r->reason, "; waits at most 1h (ask-timeout)"));
+	/* Nobody answers. */
+	pass_deadline(&run);
+	assert_int_equal(run.r->state, RELEASE_REFUSED);
+	assert_non_null(strstr(run.r->reason, message));
+	assert_non_null(strstr(run.r->reason, "; waited 1h (ask-timeout)"));
+	end(&run);
+}
+
 static void test_stop_ends_it(void **state)
 {
 	struct run run = { 0 };
@@ -417,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_approval_is_for_one_request),
 		cmocka_unit_test(test_dry_run_touches_nothing),
 		cmocka_unit_test(test_reload_decides_again),
+		cmocka_unit_test(test_longest_message),
 		cmocka_unit_test(test_stop_ends_it),
 	};
 

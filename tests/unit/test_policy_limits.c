@@ -37,6 +37,22 @@ static const struct test_case cases[] = {
 	  .blocks = { "mmm" },
 	  .facts = { FREED({ AGO(30), "mem0", GiB, 0 }) },
 	  .verdict = VERDICT_FREE },
+	{ .name = "all limits are told, and what counts for each",
+	  .conf = "[release]\nrate-bytes = 8G\nrate-groups = 3\nrate-memdev-groups = 2\n",
+	  .modes = "s",
+	  .blocks = { "mmm" },
+	  .facts = { FREED({ AGO(10), "mem1", GiB, 0 }, { AGO(30), "mem0", 512 * MiB, 0 }) },
+	  .verdict = VERDICT_FREE,
+	  RATE({ .measured = "1.5G in 2 groups, 512M in 1 group of mem0 in the last hour",
+		 .limit = "at most 8G and 3 groups an hour; at most 2 groups an hour of mem0" }) },
+	{ .name = "a limit of the memory device only",
+	  .conf = "[release]\nrate-memdev-bytes = 2G\n",
+	  .modes = "s",
+	  .blocks = { "mmm" },
+	  .facts = { FREED({ AGO(10), "mem1", GiB, 0 }, { AGO(30), "mem0", 512 * MiB, 0 }) },
+	  .verdict = VERDICT_FREE,
+	  RATE({ .measured = "512M in 1 group of mem0 in the last hour",
+		 .limit = "at most 2G an hour of mem0" }) },
 	{ .name = "one group too many",
 	  .conf = "[release]\nrate-groups = 2\n",
 	  .modes = "s",
@@ -344,6 +360,7 @@ static void test_rate_too_large(_unused_ void **state)
 		parse(confs[i], &policy);
 		policy_decide(&host.inv, &host.group, &policy, &facts, &request, &decision);
 		assert_int_not_equal(decision.conditions[CONDITION_RATE].outcome, OUTCOME_MET);
+		assert_true(decision.permanent);
 		assert_non_null(strstr(decision.reason, "384M"));
 		policy_done(&policy);
 	}

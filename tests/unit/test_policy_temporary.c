@@ -71,7 +71,7 @@ static void test_add_mistakes(_unused_ void **state)
 		{ "x", "[release]\n",
 		  "rule x:1: expected KEY = VALUE, and no section, in the text of a rule" },
 		{ "x", "\nmatch-tag = *\nqueue-max = 5\n",
-		  "rule x:3: key \"queue-max\" belongs into [daemon], not into [rule]" },
+		  "rule x:3: key \"queue-max\" belongs in [daemon], not in [rule]" },
 		{ "x", "action = keep\n",
 		  "rule x:1: rule \"x\" matches by nothing; expected at least one match- key" },
 		{ "x", "",

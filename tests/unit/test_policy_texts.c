@@ -174,9 +174,46 @@ static void test_longest_names(_unused_ void **state)
 	}
 }
 
+/* What the operator wrote, whole: a telephone number stands at its end. */
+static void test_longest_message(_unused_ void **state)
+{
+	static const struct test_case said[] = {
+		{ .name = "ask", .modes = "s", .conf = "[release]\nsystem-ram = ask\n" },
+		{ .name = "keep", .modes = "d" },
+		{ .name = "ask, no more",
+		  .modes = "s",
+		  .conf = "[release]\nsystem-ram = ask\n",
+		  .request = { .since = { [CONDITION_APPROVAL] = 1 } } },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		const struct test_case *c = &said[i];
+		struct policy_facts facts = case_facts(c);
+		_cleanup_free_ char *text = NULL;
+		struct decision decision;
+		struct policy policy;
+		struct host host;
+
+		host_build(c, &host);
+		parse(c->conf, &policy);
+		stretch(&host, c->flags);
+		add_rule(&policy, true);
+		/* More that is not met comes behind it. */
+		policy.rules[0].settings.reserve_host = UINT64_MAX;
+		policy_decide(&host.inv, &host.group, &policy, &facts, &c->request, &decision);
+		if (!strstr(decision.reason, policy.rules[0].settings.message) ||
+		    strstr(decision.reason, "..."))
+			fail_msg("%s: %s", c->name, decision.reason);
+		assert_int_equal(decision_explain(&decision, &text), 0);
+		assert_non_null(strstr(text, policy.rules[0].settings.message));
+		policy_done(&policy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_longest_message),
 		cmocka_unit_test(test_longest_names),
 	};
 

@@ -308,6 +308,13 @@ static void test_rolling_back_is_kept(void **state)
 	assert_string_equal(record.rolling_back, "memory7: busy");
 	assert_null(compare_record(r, &record));
 	undo_record_done(&record);
+	free(text);
+	/* The longest reason there can be, whole. */
+	memset(r->failure, 'w', sizeof(r->failure) - 1);
+	assert_int_equal(undo_encode(r, BOOT, &text, &size), 0);
+	assert_int_equal(decode(text, size, &record, &other), 0);
+	assert_string_equal(record.rolling_back, r->failure);
+	undo_record_done(&record);
 	release_free(r);
 	free(text);
 }
