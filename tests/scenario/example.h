@@ -48,17 +48,16 @@ static inline void start(struct scenario *s, const char *example, const char *na
 	daemon_start(s, DAEMON_SYSTEM_CONFIG);
 }
 
-/* What `policy explain` says of @tag has @text, and its exit status is @status. */
-static inline void assert_explained(struct scenario *s, const char *tag, int status,
-				    const char *text)
+static inline bool is_explained(struct scenario *s, const char *tag, int status, const char *text)
 {
 	_cleanup_free_ char *output = NULL;
+	int r = command(s, &output, "dcdctl policy explain %s", tag);
 
-	manager_wait_idle(s);
-	assert_int_equal(command(s, &output, "dcdctl policy explain %s", tag), status);
-	if (!strstr(output, text))
-		scenario_fail(s, "\"%s\" is not in:\n%s", text, output);
+	return r == status && strstr(output, text);
 }
+
+/* `policy explain` says @text of @tag, with that exit status, as soon as it has seen the group. */
+#define assert_explained(s, tag, status, text) WAIT_FOR(s, is_explained(s, tag, status, text), 15)
 
 /* assert_goes_on() where another group is there, which is older than the one that goes. */
 static inline void goes_on_beside(struct scenario *s, const char *tag, const struct host *before)
@@ -97,7 +96,7 @@ static inline void assert_offline(struct scenario *s, const struct offline_case 
 {
 	const char *dir = scenario_dir(s);
 
-	manager_wait_idle(s);
+	manager_wait_idle(s); /* it has seen all groups */
 	assert_int_equal(command(s, NULL, "dcdctl inventory --json >%s/host.json", dir), 0);
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_free_ char *output = NULL;

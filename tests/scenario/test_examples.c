@@ -3,8 +3,6 @@
  * The example policies for batch nodes and for shared memory do what their comments promise, on
  * hosts of the kind that they are for.
  */
-#include <sys/mount.h>
-
 #include "example.h"
 
 /* ---- batch ---- */
@@ -157,16 +155,33 @@ static void claim_shared(struct scenario *s, const char *tag, char device[static
 }
 
 /*
- * What matters is that the device is the mount's source; no file system on dax is needed for that.
+ * Mounted in a container's mount namespace, until unmount_it(). What matters is that the device is
+ * the mount's source; no file system on dax is needed for that.
  */
-static void mount_it(struct scenario *s, const char *device, char path[static 96])
+static void mount_it(struct scenario *s, const char *device)
 {
-	char source[64];
+	_cleanup_free_ char *output = NULL;
 
-	(void)snprintf(path, 96, "%s/mnt", scenario_dir(s));
-	(void)snprintf(source, sizeof(source), "/dev/%s", device);
-	if (mkdir(path, 0700) < 0 || mount(source, path, "tmpfs", 0, NULL) < 0)
-		scenario_fail(s, "cannot mount at %s: %m", path);
+	if (command(s, &output,
+		    "d=%s; export d; mkdir $d/mnt; touch $d/mount; { unshare --mount "
+		    "--propagation private sh -c 'mount -t tmpfs /dev/%s $d/mnt && touch "
+		    "$d/mounted; while test -e $d/mount; do sleep 0.05; done' >$d/mount.log 2>&1 "
+		    "& }; i=0; until test -e $d/mounted; do sleep 0.05; i=$((i+1)); test $i -lt "
+		    "200 || { cat $d/mount.log; exit 1; }; done",
+		    scenario_dir(s), device) != 0)
+		scenario_fail(s, "cannot mount: %s", output);
+}
+
+static void unmount_it(struct scenario *s)
+{
+	assert_int_equal(command(s, NULL, "rm %s/mount", scenario_dir(s)), 0);
+}
+
+static bool is_held_by(struct scenario *s, const char *text)
+{
+	_cleanup_json_ struct json_object *release = release_find(s, FAMFS_TAG);
+
+	return release && strstr(member_string(release, "Reason"), text);
 }
 
 SCENARIO(famfs_goes_when_it_is_unmounted)
@@ -177,19 +192,16 @@ SCENARIO(famfs_goes_when_it_is_unmounted)
 
 	start(s, FAMFS, LOOKS);
 	claim_shared(s, FAMFS_TAG, device);
-	mount_it(s, device, path);
+	mount_it(s, device);
 	pid = holder_start(s, device, true);
 	ask_and_wait(s, FAMFS_TAG, "draining", device);
 	assert_deadline(s, FAMFS_TAG, 24 * 3600);
 	assert_explained(s, FAMFS_TAG, 7, "rule: famfs (/etc/dcdd/dcdd.conf.d/50-famfs.conf:");
 	holder_stop(s, pid);
 	/* It was looked at again, and it is still mounted. */
-	WAIT_FOR(s, ({
-			 _cleanup_json_ struct json_object *r = release_find(s, FAMFS_TAG);
-			 strstr(member_string(r, "Reason"), path);
-		 }),
-		 15);
-	assert_int_equal(umount(path), 0);
+	(void)snprintf(path, sizeof(path), "is mounted at %s/mnt", scenario_dir(s));
+	WAIT_FOR(s, is_held_by(s, path), 15);
+	unmount_it(s);
 	assert_goes_on(s, FAMFS_TAG, before);
 }
 

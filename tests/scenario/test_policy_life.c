@@ -345,7 +345,7 @@ SCENARIO(dry_run_ends_nobody)
 		     "ignore-unseen-processes = yes\n");
 	before = host_save(s);
 	since = sim_log_next(s);
-	ask_and_wait(s, TAG_A, "draining", "mapped by process");
+	ask_and_wait(s, TAG_A, "draining", "which is to be terminated");
 	release_wait_state(s, TAG_A, "refused", 15);
 	assert_dry(s, since, before);
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);

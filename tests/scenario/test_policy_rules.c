@@ -91,7 +91,7 @@ SCENARIO(rule_ends_at_its_time)
 	RAM(s);
 	manager_wait_idle(s);
 	assert_int_equal(command(s, NULL,
-				 "dcdctl policy add later --for 2s match-tag='*' action=ask "
+				 "dcdctl policy add later --for 3s match-tag='*' action=ask "
 				 "message='not before Monday'"),
 			 0);
 	assert_rule(s, 0, "later", "action = ask\n");
@@ -109,7 +109,7 @@ SCENARIO(rule_ends_before_the_command)
 
 	RAM(s);
 	manager_wait_idle(s);
-	hold_begin(s, "policy add both --for 2s match-tag='*' action=ask");
+	hold_begin(s, "policy add both --for 3s match-tag='*' action=ask");
 	ask_and_wait(s, TAG_A, "held", "rule \"both\" asks");
 	assert_goes_on(s, TAG_A, before);
 	assert_true(daemon_log_has(s, "Temporary rule \"both\" is over: its time has come"));
