@@ -114,7 +114,7 @@ static void check_file(const uint8_t *data, size_t size)
 static void check_rule(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *error = NULL, *dump = NULL;
-	char *text = strndup((const char *)data, size);
+	char *text = calloc(1, size + 1); /* not strndup(): the bytes have no end of their own */
 	struct policy policy, again;
 	size_t dump_size;
 	FILE *f;
@@ -122,6 +122,7 @@ static void check_rule(const uint8_t *data, size_t size)
 
 	if (!text)
 		abort();
+	memcpy(text, data, size);
 	policy_init(&policy);
 	policy_init(&again);
 	r = policy_add_temporary(&policy, "fuzz", text, USEC_INFINITY, "", &error);
