@@ -3,13 +3,7 @@
  * Each condition of the policy on the simulated host: it holds the release and nothing is touched,
  * the daemon sleeps, the world changes, the release goes on; or the wait is over and it is refused.
  */
-#include <signal.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-#include "conditions.h"
-
-#define RAM(s) ((void)SIM_RAM(s, "mem0", TAG_A, EXTENT(0, 384 * MiB)))
+#include "installed.h"
 
 /* ---- approval ---- */
 
@@ -69,48 +63,12 @@ SCENARIO(nobody_answers_and_that_is_a_yes)
 /* ---- windows ---- */
 
 #define NIGHT "[release]\nwindows = 22:00-06:00\n" NO_LOOKS
-static const struct scenario_options own_etc = { .no_daemon = true };
 
-static void put_be32(unsigned char *p, uint32_t value)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (unsigned char)(value >> (8 * (3 - i)));
-}
-
-/*
- * A time zone in which it is @hour:@minute:@second now, as a file (tzfile(5), version 1: no
- * transition, one local time type), put in its place as an admin would: whole.
- */
-static void set_zone(struct scenario *s, int hour, int minute, int second)
-{
-	unsigned char zone[44 + 6 + 4] = "TZif";
-	time_t now = time(NULL);
-	int32_t offset = (int32_t)(hour * 3600 + minute * 60 + second - now % 86400);
-	char path[160], new[176];
-	FILE *f;
-
-	put_be32(zone + 36, 1); /* local time types */
-	put_be32(zone + 40, 4); /* characters of abbreviations */
-	put_be32(zone + 44, (uint32_t)offset);
-	memcpy(zone + 50, "TST", 4);
-	(void)snprintf(path, sizeof(path), "%s/etc/localtime", scenario_dir(s));
-	(void)snprintf(new, sizeof(new), "%s.new", path);
-	f = fopen(new, "we");
-	if (!f || fwrite(zone, sizeof(zone), 1, f) != 1 || fclose(f) != 0 || rename(new, path) < 0)
-		scenario_fail(s, "cannot write %s: %m", path);
-}
-
-/* A daemon with an /etc of its own, in which it is that time. */
+/* A daemon with an /etc of its own, in which it is that time of any day. */
 static void start_at(struct scenario *s, const char *config, int hour, int minute, int second)
 {
-	char mounts[256];
-
-	(void)snprintf(mounts, sizeof(mounts), "%s/etc", scenario_dir(s));
-	if (mkdir(mounts, 0755) < 0)
-		scenario_fail(s, "cannot make %s: %m", mounts);
-	set_zone(s, hour, minute, second);
-	(void)snprintf(mounts, sizeof(mounts), "mount --bind %s/etc /etc", scenario_dir(s));
-	daemon_mounts(s, mounts);
+	installed_prepare(s);
+	installed_clock(s, WEDNESDAY, hour, minute, second);
 	daemon_start(s, config);
 }
 
@@ -142,7 +100,7 @@ SCENARIO(time_zone_changes)
 	RAM(s);
 	ask_and_wait(s, TAG_A, "held", "22:00-06:00");
 	assert_quiet(s);
-	set_zone(s, 23, 0, 0);
+	installed_clock(s, WEDNESDAY, 23, 0, 0);
 	assert_goes_on(s, TAG_A, before);
 }
 
@@ -178,35 +136,18 @@ static const struct scenario_options short_inhibit = {
 	.config = "[release]\ninhibit-wait = 500ms\ninhibit-delay-max = 500ms\n" NO_LOOKS
 };
 
-/* Somebody says "not now" as long as the file is there. */
-static void inhibit(struct scenario *s, const char *mode, const char *scope)
-{
-	assert_int_equal(
-		command(s, NULL,
-			"touch %s/inhibited; { dcdctl inhibit --mode=%s --scope='%s' --who=tester "
-			"--why='a benchmark runs' -- sh -c 'touch %s/taken; while test -e "
-			"%s/inhibited; do sleep 0.05; done' >%s/inhibit.log 2>&1 & }; "
-			"i=0; until test -e %s/taken; do sleep 0.05; i=$((i+1)); test $i -lt 200 || "
-			"{ cat %s/inhibit.log; exit 1; }; done",
-			scenario_dir(s), mode, scope, scenario_dir(s), scenario_dir(s),
-			scenario_dir(s), scenario_dir(s), scenario_dir(s)),
-		0);
-}
-
-static void inhibit_no_more(struct scenario *s)
-{
-	assert_int_equal(command(s, NULL, "rm %s/inhibited", scenario_dir(s)), 0);
-}
+#define INHIBIT(mode, scope)                                                                       \
+	"inhibit --mode=" mode " --scope='" scope "' --who=tester --why='a benchmark runs'"
 
 SCENARIO(inhibited)
 {
 	struct host *before = host_save(s);
 
 	RAM(s);
-	inhibit(s, "block", "*");
+	hold_begin(s, INHIBIT("block", "*"));
 	ask_and_wait(s, TAG_A, "draining", "a benchmark runs");
 	assert_quiet(s);
-	inhibit_no_more(s);
+	assert_int_equal(hold_end(s), HOLD_STATUS);
 	assert_goes_on(s, TAG_A, before);
 }
 
@@ -215,10 +156,10 @@ SCENARIO(inhibitor_of_another_tag)
 	struct host *before = host_save(s);
 
 	RAM(s);
-	inhibit(s, "block", "0e1c3b5d-*");
+	hold_begin(s, INHIBIT("block", "0e1c3b5d-*"));
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
 	assert_goes_on(s, TAG_A, before);
-	inhibit_no_more(s);
+	assert_int_equal(hold_end(s), HOLD_STATUS);
 }
 
 SCENARIO(block_inhibitor_stays)
@@ -227,10 +168,10 @@ SCENARIO(block_inhibitor_stays)
 
 	RAM(s);
 	before = host_save(s);
-	inhibit(s, "block", "*");
+	hold_begin(s, INHIBIT("block", "*"));
 	ask_and_wait(s, TAG_A, "draining", "tester");
 	assert_refused(s, TAG_A, "inhibit-wait", before);
-	inhibit_no_more(s);
+	assert_int_equal(hold_end(s), HOLD_STATUS);
 }
 
 SCENARIO(delay_inhibitor_stays)
@@ -238,10 +179,10 @@ SCENARIO(delay_inhibitor_stays)
 	struct host *before = host_save(s);
 
 	RAM(s);
-	inhibit(s, "delay", "*");
+	hold_begin(s, INHIBIT("delay", "*"));
 	ask_and_wait(s, TAG_A, "draining", "tester");
 	assert_goes_on(s, TAG_A, before);
-	inhibit_no_more(s);
+	assert_int_equal(hold_end(s), HOLD_STATUS);
 }
 
 /* ---- rate ---- */
@@ -448,11 +389,11 @@ int main(void)
 		scenario_test_with(denied, &asks),
 		scenario_test_with(nobody_answers, &asks_briefly),
 		scenario_test_with(nobody_answers_and_that_is_a_yes, &asks_briefly_then_frees),
-		scenario_test_with(window_opens, &own_etc),
-		scenario_test_with(window_is_open, &own_etc),
-		scenario_test_with(time_zone_changes, &own_etc),
-		scenario_test_with(clock_is_set, &own_etc),
-		scenario_test_with(window_comes_too_late, &own_etc),
+		scenario_test_with(window_opens, &installed),
+		scenario_test_with(window_is_open, &installed),
+		scenario_test_with(time_zone_changes, &installed),
+		scenario_test_with(clock_is_set, &installed),
+		scenario_test_with(window_comes_too_late, &installed),
 		scenario_test_with(inhibited, &no_looks),
 		scenario_test_with(inhibitor_of_another_tag, &no_looks),
 		scenario_test_with(block_inhibitor_stays, &short_inhibit),

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "conditions.h"
+#include "installed.h"
 
 #define FREE_DEVDAX "[release]\ndevdax = free\nignore-unseen-processes = yes\n"
 
@@ -134,37 +134,7 @@ SCENARIO(mount_in_another_namespace)
 
 /* ---- terminate ---- */
 
-static const struct scenario_options own_daemon = { .no_daemon = true };
-
 #define UNIT "dcdd-test-batch.service"
-
-/*
- * A unit's cgroup, in a hierarchy mounted aside since /sys is the simulator's: the holder and what
- * it forks are in it. Skips the test where there is no unified hierarchy.
- */
-static void enter_unit(struct scenario *s, pid_t pid)
-{
-	char path[160], text[16];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/cgroup", scenario_dir(s));
-	if (mkdir(path, 0700) < 0 || mount("cgroup2", path, "cgroup2", 0, NULL) < 0)
-		scenario_skip(s, "cgroup2 cannot be mounted here");
-	(void)snprintf(path, sizeof(path), "%s/cgroup/" UNIT, scenario_dir(s));
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		scenario_skip(s, "no cgroup can be made here");
-	(void)snprintf(path, sizeof(path), "%s/cgroup/" UNIT "/cgroup.procs", scenario_dir(s));
-	(void)snprintf(text, sizeof(text), "%d\n", (int)pid);
-	f = fopen(path, "we");
-	if (!f || fputs(text, f) == EOF || fclose(f) != 0)
-		scenario_fail(s, "cannot move %d to its cgroup: %m", (int)pid);
-}
-
-static void leave_unit(struct scenario *s)
-{
-	(void)command(s, NULL, "rmdir %s/cgroup/" UNIT "; umount %s/cgroup", scenario_dir(s),
-		      scenario_dir(s));
-}
 
 #define TERMINATE                                                                                  \
 	FREE_DEVDAX NO_LOOKS "holders = terminate\nterminate-units = dcdd-test-*.service\n"        \
@@ -177,7 +147,7 @@ SCENARIO(unit_is_terminated)
 	pid_t pid = holder_start(s, device, true);
 	int status;
 
-	enter_unit(s, pid);
+	enter_unit(s, pid, UNIT);
 	daemon_start(s, TERMINATE);
 	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
 	release_wait_state(s, TAG_A, "ready", 15);
@@ -188,59 +158,56 @@ SCENARIO(unit_is_terminated)
 	assert_true(daemon_log_has(s, UNIT));
 	holder_stop(s, pid);
 	release_collect(s, TAG_A, before);
-	leave_unit(s);
+	leave_unit(s, UNIT);
+}
+
+/*
+ * A shell of the unit that has the device open, and runs until it is killed: on SIGTERM it does
+ * @action. The daemon asks it to go, and the release is ready.
+ */
+static pid_t terminate_shell(struct scenario *s, const char *action)
+{
+	const char *device = claim(s);
+	_cleanup_free_ char *text = NULL;
+	int pid = 0;
+
+	assert_int_equal(command(s, &text,
+				 "sh -c 'trap \"%s\" TERM; exec 3<>/dev/%s; touch %s/held; while "
+				 ":; do sleep 0.1; done' >/dev/null 2>&1 & echo $!; until test -e "
+				 "%s/held; do sleep 0.05; done",
+				 action, device, scenario_dir(s), scenario_dir(s)),
+			 0);
+	assert_int_equal(sscanf(text, "%d", &pid), 1);
+	enter_unit(s, pid, UNIT);
+	daemon_start(s, TERMINATE);
+	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
+	release_wait_state(s, TAG_A, "ready", 15);
+	assert_true(daemon_log_has(s, "sent SIGTERM"));
+	return pid;
 }
 
 /* One that takes no notice of SIGTERM. */
 SCENARIO(unit_is_killed)
 {
 	struct host *before = host_save(s);
-	const char *device = claim(s);
-	_cleanup_free_ char *text = NULL;
-	int pid = 0;
 
-	assert_int_equal(command(s, &text,
-				 "sh -c 'trap \"\" TERM; exec 3<>/dev/%s; touch %s/held; while "
-				 "sleep 0.2; do :; done' >/dev/null 2>&1 & echo $!; until test -e "
-				 "%s/held; do sleep 0.05; done",
-				 device, scenario_dir(s), scenario_dir(s)),
-			 0);
-	assert_int_equal(sscanf(text, "%d", &pid), 1);
-	enter_unit(s, pid);
-	daemon_start(s, TERMINATE);
-	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	release_wait_state(s, TAG_A, "ready", 15);
-	assert_true(daemon_log_has(s, "sent SIGTERM"));
+	(void)terminate_shell(s, "");
 	assert_true(daemon_log_has(s, "sent SIGKILL"));
 	release_collect(s, TAG_A, before);
-	leave_unit(s);
+	leave_unit(s, UNIT);
 }
 
 /* One that lets go when it is told to, and lives on: it must not be killed. */
 SCENARIO(unit_lets_go)
 {
 	struct host *before = host_save(s);
-	const char *device = claim(s);
-	_cleanup_free_ char *text = NULL;
-	int pid = 0;
+	pid_t pid = terminate_shell(s, "exec 3>&-");
 
-	assert_int_equal(command(s, &text,
-				 "sh -c 'trap \"exec 3>&-\" TERM; exec 3<>/dev/%s; touch %s/held; "
-				 "while :; do sleep 0.1; done' >/dev/null 2>&1 & echo $!; until "
-				 "test -e %s/held; do sleep 0.05; done",
-				 device, scenario_dir(s), scenario_dir(s)),
-			 0);
-	assert_int_equal(sscanf(text, "%d", &pid), 1);
-	enter_unit(s, pid);
-	daemon_start(s, TERMINATE);
-	assert_int_equal(sim_release(s, "mem0", TAG_A), -EBUSY);
-	release_wait_state(s, TAG_A, "ready", 15);
-	assert_true(daemon_log_has(s, "sent SIGTERM"));
 	assert_false(daemon_log_has(s, "sent SIGKILL"));
 	assert_int_equal(kill(pid, 0), 0);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	release_collect(s, TAG_A, before);
-	leave_unit(s);
+	leave_unit(s, UNIT);
 }
 
 /* A process of another unit is waited for, and nothing is done to it. */
@@ -267,7 +234,7 @@ SCENARIO(nobody_ends_for_nothing)
 	const char *device = claim(s);
 	pid_t pid = holder_start(s, device, true);
 
-	enter_unit(s, pid);
+	enter_unit(s, pid, UNIT);
 	daemon_start(s, TERMINATE "[rule ask]\nmatch-mode = devdax\naction = ask\n");
 	ask_and_wait(s, TAG_A, "held", "asks for approval");
 	assert_quiet(s);
@@ -278,7 +245,7 @@ SCENARIO(nobody_ends_for_nothing)
 	assert_true(daemon_log_has(s, "sent SIGTERM"));
 	holder_stop(s, pid);
 	release_collect(s, TAG_A, before);
-	leave_unit(s);
+	leave_unit(s, UNIT);
 }
 
 int main(void)
@@ -290,11 +257,11 @@ int main(void)
 		scenario_test_with(holder_lets_go, &looks),
 		scenario_test_with(mount_is_a_holder, &looks),
 		scenario_test_with(mount_in_another_namespace, &looks),
-		scenario_test_with(unit_is_terminated, &own_daemon),
-		scenario_test_with(unit_is_killed, &own_daemon),
-		scenario_test_with(unit_lets_go, &own_daemon),
-		scenario_test_with(other_unit_is_left_alone, &own_daemon),
-		scenario_test_with(nobody_ends_for_nothing, &own_daemon),
+		scenario_test_with(unit_is_terminated, &installed),
+		scenario_test_with(unit_is_killed, &installed),
+		scenario_test_with(unit_lets_go, &installed),
+		scenario_test_with(other_unit_is_left_alone, &installed),
+		scenario_test_with(nobody_ends_for_nothing, &installed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,23 @@ static inline void begin(struct run *run, uint8_t tag)
 	begin_as_set(run, tag);
 }
 
+/* One group of three blocks as dax0.1, in system RAM, and the policy as built in; to
+ * begin_as_set(). */
+static inline void set_ram(struct run *run)
+{
+	(void)fake_add_group(&run->host, 1, 1, 3, "dax0.1");
+	policy_init(&run->policy);
+}
+
+/* The same as an idle devdax device, which the policy frees. */
+static inline void set_devdax(struct run *run)
+{
+	set_ram(run);
+	(void)str_copy(run->host.devices[0].driver, DEV_NAME_MAX, "device_dax");
+	memset(run->host.blocks, 0, sizeof(run->host.blocks));
+	run->policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+}
+
 static inline void end(struct run *run)
 {
 	assert_int_equal(run->host.violations, 0);

@@ -6,12 +6,6 @@
 #include "machine_run.h"
 #include "release/machine_internal.h"
 
-static void set_device(struct run *run)
-{
-	(void)fake_add_group(&run->host, 1, 1, 3, "dax0.1");
-	policy_init(&run->policy);
-}
-
 /* A deferred release does not sleep on when its group has changed; but nothing of others wakes it.
  */
 static void test_deferred_sees_a_change(void **state)
@@ -20,7 +14,7 @@ static void test_deferred_sees_a_change(void **state)
 	struct machine_input in;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	(void)fake_add_group(&run.host, 2, 1, 3, "dax0.2");
 	run.host.blocks[1].pinned = true;
 	begin_as_set(&run, 1);
@@ -50,7 +44,7 @@ static void test_deferred_is_not_woken_by_strangers(void **state)
 	struct machine_input in;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.host.blocks[1].pinned = true;
 	begin_as_set(&run, 1);
 	assert_int_equal(run.r->state, RELEASE_DEFERRED);
@@ -71,7 +65,7 @@ static void test_back_off_by_reason(void **state)
 	usec_t first;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.host.blocks[1].pinned = true;
 	begin_as_set(&run, 1);
 	first = run.r->deadline - run.now;
@@ -140,17 +134,14 @@ static void test_goes_on_behind_a_slow_save(void **state)
 	struct run run = { 0 };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	pump(&run, begin_slowly(&run));
 	assert_int_equal(run.r->state, RELEASE_READY);
 	end(&run);
 
 	/* What has nothing to take offline is looked at as always before it is detached. */
 	run = (struct run){ 0 };
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	set_devdax(&run);
 	pump(&run, begin_slowly(&run));
 	assert_int_equal(run.r->state, RELEASE_READY);
 	end(&run);
@@ -164,7 +155,7 @@ static void test_looks_again_behind_a_slow_save(void **state)
 	unsigned actions;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	actions = begin_slowly(&run);
 	run.facts.inhibitors = &block;
 	run.facts.n_inhibitors = 1;
@@ -177,7 +168,7 @@ static void test_looks_again_behind_a_slow_save(void **state)
 	end(&run);
 
 	run = (struct run){ 0 };
-	set_device(&run);
+	set_ram(&run);
 	actions = begin_slowly(&run);
 	run.r->backed_out = 1;
 	run.facts.inhibitors = &block;

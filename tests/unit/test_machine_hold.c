@@ -6,10 +6,19 @@
 #include "machine_run.h"
 #include "release/machine_internal.h"
 
-static void set_device(struct run *run)
+/* A devdax device that process 4711 holds. */
+static void set_held(struct run *run)
 {
-	(void)fake_add_group(&run->host, 1, 1, 3, "dax0.1");
-	policy_init(&run->policy);
+	set_devdax(run);
+	run->host.devices[0].holder = 4711;
+}
+
+/* The same, and such processes are ended if they are of a batch unit. */
+static void set_terminating(struct run *run)
+{
+	set_held(run);
+	run->policy.defaults.holders = HOLDERS_TERMINATE;
+	(void)str_copy(run->policy.defaults.terminate_units, RULE_TEXT_MAX, "batch-*.service");
 }
 
 static void assert_held(const struct run *run, enum release_state state)
@@ -34,7 +43,7 @@ static void test_asks_and_is_approved(void **state)
 	struct run run = { 0 };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 	begin_as_set(&run, 1);
 	assert_held(&run, RELEASE_HELD);
@@ -54,7 +63,7 @@ static void test_asks_and_is_denied(void **state)
 	struct run run = { 0 };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 	begin_as_set(&run, 1);
 	run.r->request.approval = APPROVAL_DENIED;
@@ -78,7 +87,7 @@ static void test_ask_timeout(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct run run = { 0 };
 
-		set_device(&run);
+		set_ram(&run);
 		run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 		run.policy.defaults.ask_outcome = cases[i].outcome;
 		begin_as_set(&run, 1);
@@ -96,10 +105,7 @@ static void test_others_wait_behind_a_person(void **state)
 	struct run run = { 0 };
 
 	(void)state;
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.host.devices[0].holder = 4711;
+	set_held(&run);
 	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_ASK;
 	run.policy.defaults.ask_timeout = USEC_INFINITY;
 	run.policy.defaults.holders_wait = USEC_PER_MIN;
@@ -125,7 +131,7 @@ static void test_inhibited_is_draining(void **state)
 	struct run run = { .facts = { .inhibitors = &block, .n_inhibitors = 1 } };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	begin_as_set(&run, 1);
 	assert_held(&run, RELEASE_DRAINING);
 	run.facts.n_inhibitors = 0;
@@ -140,7 +146,7 @@ static void test_block_inhibitor_outlasts_the_rule(void **state)
 	struct run run = { .facts = { .inhibitors = &block, .n_inhibitors = 1 } };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	begin_as_set(&run, 1);
 	pass_deadline(&run);
 	assert_int_equal(run.r->state, RELEASE_REFUSED);
@@ -156,7 +162,7 @@ static void test_delay_inhibitor_passes(void **state)
 	struct run run = { .facts = { .inhibitors = &delay, .n_inhibitors = 1 } };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	begin_as_set(&run, 1);
 	assert_held(&run, RELEASE_DRAINING);
 	pass_deadline(&run);
@@ -173,11 +179,7 @@ static void test_looks_ever_more_seldom(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.host.devices[0].holder = 4711;
-	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	set_held(&run);
 	begin_as_set(&run, 1);
 	begun = run.r->request.since[CONDITION_HOLDERS];
 	for (; run.r->state == RELEASE_DRAINING; n++) {
@@ -208,11 +210,7 @@ static void test_sees_the_change_in_any_scan(void **state)
 	usec_t deadline;
 
 	(void)state;
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.host.devices[0].holder = 4711;
-	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	set_held(&run);
 	begin_as_set(&run, 1);
 	deadline = run.r->deadline;
 	for (unsigned i = 0; i < 50; i++) {
@@ -239,13 +237,7 @@ static void test_terminates_after_a_fresh_look(void **state)
 	unsigned actions;
 
 	(void)state;
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.host.devices[0].holder = 4711;
-	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
-	run.policy.defaults.holders = HOLDERS_TERMINATE;
-	(void)str_copy(run.policy.defaults.terminate_units, RULE_TEXT_MAX, "batch-*.service");
+	set_terminating(&run);
 	begin_as_set(&run, 1);
 	assert_held(&run, RELEASE_DRAINING);
 	assert_false(run.r->decision.terminate); /* its unit is another one */
@@ -277,13 +269,7 @@ static void test_any_scan_is_a_look(void **state)
 	unsigned actions;
 
 	(void)state;
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.host.devices[0].holder = 4711;
-	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
-	run.policy.defaults.holders = HOLDERS_TERMINATE;
-	(void)str_copy(run.policy.defaults.terminate_units, RULE_TEXT_MAX, "batch-*.service");
+	set_terminating(&run);
 	begin_as_set(&run, 1);
 	scan(&run);
 	(void)str_copy(run.inv->holders[0].unit, HOLDER_UNIT_MAX, "batch-1.service");
@@ -301,11 +287,7 @@ static void test_no_refusal_by_an_old_look(void **state)
 	struct machine_input in;
 
 	(void)state;
-	set_device(&run);
-	(void)str_copy(run.host.devices[0].driver, DEV_NAME_MAX, "device_dax");
-	memset(run.host.blocks, 0, sizeof(run.host.blocks));
-	run.host.devices[0].holder = 4711;
-	run.policy.defaults.action[DAX_MODE_DEVDAX] = ACTION_FREE;
+	set_held(&run);
 	begin_as_set(&run, 1);
 	assert_held(&run, RELEASE_DRAINING);
 	run.host.devices[0].holder = 0;
@@ -324,7 +306,7 @@ static void test_approval_is_for_one_request(void **state)
 	unsigned writes;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 	begin_as_set(&run, 1);
 	run.r->request.approval = APPROVAL_GIVEN;
@@ -352,7 +334,7 @@ static void test_dry_run_touches_nothing(void **state)
 	struct run run = { 0 };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.dry_run = 1;
 	begin_as_set(&run, 1);
 	assert_int_equal(run.r->state, RELEASE_REFUSED);
@@ -370,7 +352,7 @@ static void test_reload_decides_again(void **state)
 	struct run run = { 0 };
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 	begin_as_set(&run, 1);
 	assert_held(&run, RELEASE_HELD);
@@ -387,7 +369,7 @@ static void test_longest_message(void **state)
 	char *message = run.policy.defaults.message;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 	memset(message, 'w', RULE_TEXT_MAX - 1);
 	begin_as_set(&run, 1);
@@ -408,7 +390,7 @@ static void test_stop_ends_it(void **state)
 	struct machine_input in;
 
 	(void)state;
-	set_device(&run);
+	set_ram(&run);
 	run.policy.defaults.action[DAX_MODE_SYSTEM_RAM] = ACTION_ASK;
 	begin_as_set(&run, 1);
 	in = input(&run);
