@@ -47,10 +47,10 @@ int release_name_parts(json_object *release)
 
 bool release_is_held(json_object *release)
 {
-	const char *state = field_string(release, "state");
+	enum release_state state;
 
-	return streq(state, release_state_to_string(RELEASE_HELD)) ||
-	       streq(state, release_state_to_string(RELEASE_DRAINING));
+	return release_state_from_string(field_string(release, "state"), &state) >= 0 &&
+	       release_state_is_held(state);
 }
 
 char *release_unmet(json_object *release, char buf[static UNMET_STRLEN])

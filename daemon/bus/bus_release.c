@@ -115,8 +115,7 @@ static int release_enumerate(sd_bus *conn, const char *prefix, void *userdata, c
 /* Of one that is held: until when, and not when it is looked at next. */
 static usec_t release_deadline(const struct release *r)
 {
-	return r->state == RELEASE_HELD || r->state == RELEASE_DRAINING ? r->decision.deadline
-									: r->deadline;
+	return release_state_is_held(r->state) ? r->decision.deadline : r->deadline;
 }
 
 PROPERTY_UINT64(id, r->id)

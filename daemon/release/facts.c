@@ -24,12 +24,15 @@ static void on_wallclock(void *userdata)
 	manager_settle(m);
 }
 
-static void on_holder_ended(const struct holder *holder, void *userdata)
+/*
+ * One has ended, or had its time to: it may have had children with the same device open, have let
+ * go, or something else be in the way by now. Only a scan can tell.
+ */
+static void on_holder(const struct holder *holder, void *userdata)
 {
 	struct manager *m = userdata;
 
 	(void)holder;
-	/* It may have had children with the same device open: only a scan can tell. */
 	(void)scanner_request(m->scanner, true);
 }
 
@@ -49,18 +52,9 @@ static void on_signalled(const struct holder *holder, int signal, int error, voi
 			    holder->pid, holder->unit[0] ? " of " : "", holder->unit, name);
 }
 
-static void on_grace_over(const struct holder *holder, void *userdata)
-{
-	struct manager *m = userdata;
-
-	(void)holder;
-	/* It may have let go, or something else be in the way by now. */
-	(void)scanner_request(m->scanner, true);
-}
-
 static const struct drain_ops drain_ops = {
-	.ended = on_holder_ended,
-	.due = on_grace_over,
+	.ended = on_holder,
+	.due = on_holder,
 	.signalled = on_signalled,
 };
 
@@ -181,8 +175,7 @@ void facts_count(struct manager *m, struct entry *e, unsigned actions)
 
 static bool waits_for_holders(const struct release *r)
 {
-	return (r->state == RELEASE_HELD || r->state == RELEASE_DRAINING) &&
-	       r->request.since[CONDITION_HOLDERS] > 0;
+	return release_state_is_held(r->state) && r->request.since[CONDITION_HOLDERS] > 0;
 }
 
 /* Calls @found for each holder of the group's devices. */
@@ -267,8 +260,8 @@ static void settle_wallclock(struct manager *m)
 		const struct release *release = e->release;
 
 		/* One that waits for a scan is decided by that. */
-		if ((release->state != RELEASE_HELD && release->state != RELEASE_DRAINING) ||
-		    release->wait != WAIT_TIME || release->request.since[CONDITION_WINDOW] == 0)
+		if (!release_state_is_held(release->state) || release->wait != WAIT_TIME ||
+		    release->request.since[CONDITION_WINDOW] == 0)
 			continue;
 		/* Also if no window is found: with another time zone there may be one. */
 		wanted = true;

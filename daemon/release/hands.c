@@ -75,7 +75,7 @@ int hands_answer(uint64_t id, bool approve, const char *why, const char *who, vo
 	report_full(m->setup.report, LOG_NOTICE, DCDD_MESSAGE_POLICY, &fields,
 		    "Release of %s was %s by %s%s%s", group_key_format(&r->key, key),
 		    approve ? "approved" : "denied", who, why[0] ? ": " : "", why);
-	in = manager_input(m, r);
+	in = manager_input_deciding(m, r);
 	manager_apply(m, e, machine_reconsider(r, &in, true));
 	manager_settle(m);
 	return 0;
@@ -257,10 +257,6 @@ int hands_add_rule(const char *name, const char *text, usec_t until, const char 
 	int r;
 
 	*ret_error = NULL;
-	if (until <= now_usec(CLOCK_REALTIME)) {
-		*ret_error = strdup("the time until which the rule is to last is over already");
-		return -EINVAL;
-	}
 	r = policy_add_temporary(&m->policy, name, text, until, who, ret_error);
 	if (r < 0)
 		return r;

@@ -35,6 +35,7 @@ static unsigned start(struct release *r, const struct machine_input *in,
 static unsigned decide(struct release *r, const struct machine_input *in,
 		       const struct tag_group *group, bool look)
 {
+	assert(in->facts);
 	policy_decide(in->inventory, group, in->policy, in->facts, &r->request, &r->decision);
 	policy_request_update(&r->request, &r->decision, in->now);
 
@@ -319,7 +320,7 @@ unsigned machine_reconsider(struct release *r, const struct machine_input *in, b
 
 	if (r->wait != WAIT_TIME || !in->inventory)
 		return 0;
-	if (r->state != RELEASE_HELD && r->state != RELEASE_DRAINING && !(deferred && policy))
+	if (!release_state_is_held(r->state) && !(deferred && policy))
 		return 0;
 	if (deferred)
 		machine_enter(r, in, RELEASE_REQUESTED);
@@ -343,7 +344,7 @@ unsigned machine_deadline(struct release *r, const struct machine_input *in)
 	if (r->wait == WAIT_TIME) {
 		if (r->state == RELEASE_DEFERRED)
 			machine_enter(r, in, RELEASE_REQUESTED);
-		if (r->state == RELEASE_HELD || r->state == RELEASE_DRAINING)
+		if (release_state_is_held(r->state))
 			r->looks++;
 		return machine_wait_for(r, WAIT_SCAN, MACHINE_SCAN);
 	}

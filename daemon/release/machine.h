@@ -30,8 +30,10 @@ struct machine_input {
 	usec_t now; /* CLOCK_MONOTONIC */
 	const struct policy *policy;
 	const struct inventory *inventory; /* the newest; NULL if there is none yet */
-	/* For this release: `leaving` and `freed` are about others. May be NULL without an
-	 * inventory. */
+	/*
+	 * For this release: `leaving` and `freed` are about others. For machine_scanned(), _turn()
+	 * and _reconsider(), which decide; the others do not look at it.
+	 */
 	const struct policy_facts *facts;
 	uint32_t random;  /* spreads what would happen at the same time; 0: exactly then */
 	const char *hint; /* for a person, if a free group is not released; may be NULL */

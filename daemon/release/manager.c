@@ -8,8 +8,7 @@ struct machine_input manager_input(struct manager *m, const struct release *r)
 {
 	struct machine_input in = { .now = now_usec(CLOCK_MONOTONIC),
 				    .policy = &m->policy,
-				    .inventory = m->inventory,
-				    .facts = facts_take(m, r) };
+				    .inventory = m->inventory };
 
 	/* Only to spread retries: nothing is lost if there is none. */
 	if (getrandom(&in.random, sizeof(in.random), GRND_NONBLOCK) < 0)
@@ -19,6 +18,14 @@ struct machine_input manager_input(struct manager *m, const struct release *r)
 		bursts_hint(&m->bursts, r->key.memdev, &r->key.dpa, m->hint, sizeof(m->hint));
 		in.hint = m->hint;
 	}
+	return in;
+}
+
+struct machine_input manager_input_deciding(struct manager *m, const struct release *r)
+{
+	struct machine_input in = manager_input(m, r);
+
+	in.facts = facts_take(m, r);
 	return in;
 }
 
@@ -128,7 +135,7 @@ static void give_turns(struct manager *m)
 	struct entry *e;
 
 	while ((e = queue_next_turn(&m->queue, m->policy.concurrency))) {
-		struct machine_input in = manager_input(m, e->release);
+		struct machine_input in = manager_input_deciding(m, e->release);
 
 		manager_apply(m, e, machine_turn(e->release, &in));
 	}
@@ -241,7 +248,7 @@ static void on_scan(uint64_t number, int error, struct inventory *inventory, voi
 		next = TAILQ_NEXT(e, link);
 		if (e->release->wait == WAIT_TIME ||
 		    (e->release->wait == WAIT_SCAN && e->scan <= number)) {
-			struct machine_input in = manager_input(m, e->release);
+			struct machine_input in = manager_input_deciding(m, e->release);
 
 			manager_apply(m, e, machine_scanned(e->release, &in));
 		}
@@ -416,7 +423,7 @@ void manager_reconsider(struct manager *m, bool policy)
 			e->release->hold_until = 0;
 
 	for (e = TAILQ_FIRST(&m->queue.live); e; e = next) {
-		struct machine_input in = manager_input(m, e->release);
+		struct machine_input in = manager_input_deciding(m, e->release);
 
 		next = TAILQ_NEXT(e, link);
 		manager_apply(m, e, machine_reconsider(e->release, &in, policy));

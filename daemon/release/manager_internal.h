@@ -82,9 +82,11 @@ struct manager {
 
 /*
  * manager.c: what the machine of @r (NULL: of one that is not made yet) is to be told, doing what
- * it asks for in return, and what follows after all that may have changed a request.
+ * it asks for in return, and what follows after all that may have changed a request. Only what may
+ * come to a decision needs the facts, which take a look at /proc and a walk over all requests.
  */
 struct machine_input manager_input(struct manager *m, const struct release *r);
+struct machine_input manager_input_deciding(struct manager *m, const struct release *r);
 void manager_apply(struct manager *m, struct entry *e, unsigned actions);
 void manager_settle(struct manager *m);
 

@@ -60,6 +60,11 @@ bool release_state_is_final(enum release_state state)
 	}
 }
 
+bool release_state_is_held(enum release_state state)
+{
+	return state == RELEASE_HELD || state == RELEASE_DRAINING;
+}
+
 bool release_state_is_active(enum release_state state)
 {
 	switch (state) {

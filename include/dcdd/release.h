@@ -104,5 +104,8 @@ int release_state_from_string(const char *s, enum release_state *ret);
 /* Whether the request has ended. */
 bool release_state_is_final(enum release_state state);
 
+/* Whether it waits for conditions of the policy. */
+bool release_state_is_held(enum release_state state);
+
 /* Whether memory or devices of the group may be in a changed state now. */
 bool release_state_is_active(enum release_state state);

@@ -40,6 +40,9 @@ static void test_states(void **state)
 		assert_int_equal(back, states[i].state);
 		assert_int_equal(release_state_is_final(states[i].state), states[i].final);
 		assert_int_equal(release_state_is_active(states[i].state), states[i].active);
+		assert_int_equal(release_state_is_held(states[i].state),
+				 states[i].state == RELEASE_HELD ||
+					 states[i].state == RELEASE_DRAINING);
 	}
 }
 
