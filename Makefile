@@ -62,7 +62,7 @@ DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
 DAEMON_LIB_SRC := $(filter-out daemon/main.c,$(DAEMON_SRC))
 # Of the daemon dcdctl has what `policy test` needs: pure code, that reads no host.
 CLI_SRC := $(wildcard cli/*.c daemon/policy/*.c daemon/snapshot/*.c) $(UTIL_SRC) \
-	$(addprefix daemon/inventory/,inventory.c link.c check.c)
+	$(addprefix daemon/inventory/,inventory.c claims.c link.c check.c)
 ENGINE_SRC := $(wildcard tests/sim/engine/*.c)
 SIMCTL_SRC := tests/sim/dcdsimctl.c
 SIM_SRC := $(filter-out $(SIMCTL_SRC),$(wildcard tests/sim/*.c)) $(ENGINE_SRC) $(UTIL_SRC)

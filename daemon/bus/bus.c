@@ -210,21 +210,6 @@ int bus_append_text(sd_bus_message *m, const char *s)
 	return sd_bus_message_append_basic(m, 's', escape_text(s, buf, sizeof(buf)));
 }
 
-int bus_append_text_entry(sd_bus_message *m, const char *key, const char *value)
-{
-	int r = sd_bus_message_open_container(m, 'e', "sv");
-
-	if (r >= 0)
-		r = sd_bus_message_append(m, "s", key);
-	if (r >= 0)
-		r = sd_bus_message_open_container(m, 'v', "s");
-	if (r >= 0)
-		r = bus_append_text(m, value);
-	if (r >= 0)
-		r = sd_bus_message_close_container(m);
-	return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
 /* Each line is escaped by itself. */
 static int append_lines(sd_bus_message *m, const char *s)
 {
@@ -243,7 +228,9 @@ static int append_lines(sd_bus_message *m, const char *s)
 	return sd_bus_message_append_basic(m, 's', buf);
 }
 
-int bus_append_lines_entry(sd_bus_message *m, const char *key, const char *value)
+/* A {sv} whose value @append gives. */
+static int append_entry(sd_bus_message *m, const char *key, const char *value,
+			int (*append)(sd_bus_message *m, const char *s))
 {
 	int r = sd_bus_message_open_container(m, 'e', "sv");
 
@@ -252,10 +239,20 @@ int bus_append_lines_entry(sd_bus_message *m, const char *key, const char *value
 	if (r >= 0)
 		r = sd_bus_message_open_container(m, 'v', "s");
 	if (r >= 0)
-		r = append_lines(m, value);
+		r = append(m, value);
 	if (r >= 0)
 		r = sd_bus_message_close_container(m);
 	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int bus_append_text_entry(sd_bus_message *m, const char *key, const char *value)
+{
+	return append_entry(m, key, value, bus_append_text);
+}
+
+int bus_append_lines_entry(sd_bus_message *m, const char *key, const char *value)
+{
+	return append_entry(m, key, value, append_lines);
 }
 
 int bus_new(struct event_base *base, const struct bus_ops *ops, void *userdata, struct bus **ret)

@@ -4,6 +4,7 @@
  * and ties them together: elements to their parents' slices, extents to the devices that claim
  * them. Pure: nothing is read here.
  */
+#include "inventory/claims.h"
 #include "inventory/scan.h"
 
 /* Order of names with numbers in them: "dax0.9" before "dax0.10". */
@@ -283,54 +284,19 @@ static int check_extents(const struct inventory *inv)
 	return 0;
 }
 
-/* A claimed range and who claims it. */
-struct claim {
-	struct range hpa;
-	uint32_t device;
-};
-
-static int compare_claims(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-
-	return compare_numbers(x->hpa.start, y->hpa.start);
-}
-
-/* The first claim that ends behind @start. */
-static uint32_t first_claim_behind(const struct claim *claims, uint32_t n, uint64_t start)
-{
-	uint32_t first = 0, end = n;
-
-	while (first < end) {
-		uint32_t middle = first + (end - first) / 2;
-
-		if (range_end(&claims[middle].hpa) <= start)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first;
-}
-
 /*
  * An extent belongs to the device with a mapping over it. The tag would not do: an untagged device
  * has the null uuid, and a uuid alone does not say which of the tag's extents it got.
  */
 static int link_extents(struct inventory *inv)
 {
-	_cleanup_free_ struct claim *claims = calloc((size_t)inv->n_mappings + 1, sizeof(*claims));
-	uint32_t n = 0;
+	_cleanup_free_ struct claim *claims = NULL;
+	uint32_t n;
+	int r;
 
-	if (!claims)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < inv->n_devices; i++)
-		for (uint32_t k = 0; k < inv->devices[i].n_mappings; k++) {
-			const struct mapping *m = &inv->mappings[inv->devices[i].first_mapping + k];
-
-			if (m->hpa.length)
-				claims[n++] = (struct claim){ .hpa = m->hpa, .device = i };
-		}
-	sort(claims, n, sizeof(*claims), compare_claims);
+	r = inventory_claims(inv, &claims, &n);
+	if (r < 0)
+		return r;
 	/* Nor are two claims on the same bytes possible; the search below relies on it. */
 	for (uint32_t i = 1; i < n; i++)
 		if (range_overlaps(&claims[i - 1].hpa, &claims[i].hpa))
@@ -338,7 +304,7 @@ static int link_extents(struct inventory *inv)
 
 	for (uint32_t i = 0; i < inv->n_extents; i++) {
 		struct extent *extent = &inv->extents[i];
-		uint32_t c = first_claim_behind(claims, n, extent->hpa.start);
+		uint32_t c = claims_first_behind(claims, n, extent->hpa.start);
 
 		extent->device = INVENTORY_NONE;
 		for (; c < n && range_overlaps(&claims[c].hpa, &extent->hpa); c++) {

@@ -5,71 +5,38 @@
  */
 #include <inttypes.h>
 
+#include "inventory/claims.h"
 #include "inventory/scan.h"
 #include "snapshot/reader.h"
-
-struct claim {
-	struct range hpa;
-	const struct dax_device *device;
-};
-
-static int compare_claims(const void *a, const void *b)
-{
-	const struct claim *x = a, *y = b;
-
-	return (x->hpa.start > y->hpa.start) - (x->hpa.start < y->hpa.start);
-}
-
-/* The first claim that ends behind @start. */
-static uint32_t first_behind(const struct claim *claims, uint32_t n, uint64_t start)
-{
-	uint32_t first = 0, end = n;
-
-	while (first < end) {
-		uint32_t middle = first + (end - first) / 2;
-
-		if (range_end(&claims[middle].hpa) <= start)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	return first;
-}
 
 /* Two devices, or one twice, on the same bytes; an extent that two devices claim parts of. */
 static int tell_claims(struct reader *reader, const struct inventory *inv)
 {
-	_cleanup_free_ struct claim *claims = calloc((size_t)inv->n_mappings + 1, sizeof(*claims));
-	uint32_t n = 0;
+	_cleanup_free_ struct claim *claims = NULL;
+	const struct dax_device *devices = inv->devices;
+	uint32_t n;
+	int r;
 
-	if (!claims)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < inv->n_devices; i++)
-		for (uint32_t k = 0; k < inv->devices[i].n_mappings; k++) {
-			const struct range *hpa =
-				&inv->mappings[inv->devices[i].first_mapping + k].hpa;
-
-			if (hpa->length)
-				claims[n++] = (struct claim){ *hpa, &inv->devices[i] };
-		}
-	qsort(claims, n, sizeof(*claims), compare_claims);
+	r = inventory_claims(inv, &claims, &n);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 1; i < n; i++)
 		if (range_overlaps(&claims[i - 1].hpa, &claims[i].hpa))
 			return snap_fail(reader, NULL,
 					 "devices: %s and %s both have a mapping of 0x%" PRIx64,
-					 claims[i - 1].device->name, claims[i].device->name,
-					 claims[i].hpa.start);
+					 devices[claims[i - 1].device].name,
+					 devices[claims[i].device].name, claims[i].hpa.start);
 	for (uint32_t e = 0; e < inv->n_extents; e++) {
 		const struct extent *extent = &inv->extents[e];
-		uint32_t c = first_behind(claims, n, extent->hpa.start);
+		uint32_t c = claims_first_behind(claims, n, extent->hpa.start);
 
 		/* The claims are disjoint and sorted: those over the extent follow each other. */
 		for (; c + 1 < n && range_overlaps(&claims[c + 1].hpa, &extent->hpa); c++)
 			if (claims[c].device != claims[c + 1].device)
 				return snap_fail(reader, NULL,
 						 "devices: %s and %s both have a mapping of %s",
-						 claims[c].device->name, claims[c + 1].device->name,
-						 extent->name);
+						 devices[claims[c].device].name,
+						 devices[claims[c + 1].device].name, extent->name);
 	}
 	return 0;
 }
